@@ -1,0 +1,91 @@
+// Delta: the worker's side of the series. It holds each series' working value and the list of those touched since the last
+// commit. Registry::publish() takes the touched ones over; until then nobody else sees them.
+// Lives on the worker thread; not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sinks/metrics/decimal.h"
+#include "sinks/metrics/family.h"
+
+namespace logtally::metrics {
+
+using FamilyId = std::uint32_t;
+
+// Where a value comes from, in the order in which values win: the later event; of the same instant, the later line.
+struct Origin {
+  std::int64_t time_ns = 0;      // event time
+  std::uint32_t generation = 0;  // file generation
+  std::uint64_t offset = 0;      // of the record in it
+  constexpr auto operator<=>(const Origin&) const = default;
+};
+
+// One series: immutable labels, and the value as counted so far.
+struct Series {
+  FamilyId family = 0;
+  std::uint32_t number = 0;           // position in the family, in order of birth
+  bool touched = false;
+  std::uint16_t bucket_count = 0;     // histograms: bounds + 1
+  Decimal value;                      // counter, gauge; histogram: the sum
+  Decimal source_count;               // counters that are set: the source's own last count
+  std::uint64_t* buckets = nullptr;   // observations per bucket, not cumulative; the last is +Inf
+  Origin origin;                      // gauges: of the value
+  std::vector<std::string> labels;    // values, in the order of FamilySpec::labels; valid UTF-8
+};
+
+class Delta {
+ public:
+  explicit Delta(std::vector<FamilySpec> families);
+  Delta(const Delta&) = delete;
+  Delta& operator=(const Delta&) = delete;
+  ~Delta();
+
+  std::span<const std::shared_ptr<const FamilySpec>> families() const { return specs_; }
+
+  // The series with these label values (one for each of the family's labels), born now if there is none. Values are made fit
+  // for the exposition: invalid UTF-8 becomes U+FFFD, NUL is dropped, values over kMaxLabelBytes are cut on a code point and
+  // get a hash, so that two cut values stay two. The reference is valid as long as the Delta.
+  Series& series(FamilyId family, std::span<const std::string_view> label_values);
+
+  // Each touches the series. add: counters and gauges (gauges are clamped to `min`); false when the result would leave the
+  // range of Decimal: nothing has changed then.
+  bool add(Series& series, Decimal value);
+  bool observe(Series& series, Decimal value);
+  // A gauge takes the value unless it has one of a later origin. Returns whether it took it.
+  bool set(Series& series, Decimal value, const Origin& origin);
+  // A counter follows the source's own count; a decrease is a reset of the source, and its new count is added.
+  bool set_count(Series& series, Decimal count);
+
+  std::span<Series* const> touched() const { return touched_; }
+  std::size_t size() const;                              // series of all families
+  std::size_t size(FamilyId family) const;
+  std::uint64_t labels_cut(FamilyId family) const;       // values that were cut at kMaxLabelBytes
+  void clear_touched();
+
+  static constexpr std::size_t kMaxLabelBytes = 256;
+
+ private:
+  struct Family;
+  void touch(Series& s) {
+    if (!s.touched) {
+      s.touched = true;
+      touched_.push_back(&s);
+    }
+  }
+
+  std::vector<std::shared_ptr<const FamilySpec>> specs_;
+  std::vector<std::unique_ptr<Family>> families_;
+  std::vector<Series*> touched_;
+  std::uint64_t hash_seed_;
+};
+
+// A label value as the exposition can carry it; see Delta::series(). Sets `cut` when it was too long.
+std::string fit_label_value(std::string_view raw, bool& cut);
+
+}  // namespace logtally::metrics

@@ -1,0 +1,26 @@
+// What a metric is: declared once, by a rule file or by the program itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sinks/metrics/decimal.h"
+
+namespace logtally::metrics {
+
+enum class MetricType : std::uint8_t { counter, gauge, histogram };
+
+struct FamilySpec {
+  std::string name;
+  std::string help;
+  MetricType type = MetricType::counter;
+  std::vector<std::string> labels;  // names, as declared; the exposition sorts them
+  std::vector<Decimal> buckets;     // histograms: upper bounds, strictly increasing, without +Inf
+  std::optional<Decimal> min;       // gauges: values below are raised to it
+
+  bool operator==(const FamilySpec&) const = default;
+};
+
+}  // namespace logtally::metrics

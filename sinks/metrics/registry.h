@@ -1,0 +1,41 @@
+// Registry: the published values. The worker publishes what it committed, scrapes take a snapshot; both under one lock, so a
+// snapshot is a consistent cut: it shows all of a commit or nothing of it. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "sinks/metrics/delta.h"
+#include "sinks/metrics/family.h"
+
+namespace logtally::metrics {
+
+struct SeriesSnapshot {
+  std::shared_ptr<const std::vector<std::string>> labels;  // values, in the order of FamilySpec::labels
+  Decimal value;                                           // histogram: the sum
+  std::vector<std::uint64_t> buckets;                      // histogram: observations per bucket, not cumulative; last: +Inf
+};
+
+struct FamilySnapshot {
+  std::shared_ptr<const FamilySpec> spec;
+  std::vector<SeriesSnapshot> series;  // in order of birth
+};
+
+class Registry {
+ public:
+  explicit Registry(const Delta& delta);
+
+  // Takes the touched series' values and forgets that they were touched.
+  void publish(Delta& delta);
+
+  std::vector<FamilySnapshot> snapshot() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<FamilySnapshot> families_;  // guarded by mutex_
+};
+
+}  // namespace logtally::metrics
