@@ -1,0 +1,136 @@
+"""Exit codes, banner, summary, --tee: what a person and a shell script meet first."""
+import os
+import pathlib
+import tempfile
+import unittest
+
+import driver
+
+RULES = """version: 1
+metrics:
+  seen_total: {type: counter, help: Lines seen., labels: [event]}
+rules:
+  seen:
+    match: {event: {exists: true}}
+    do: [inc: seen_total]
+"""
+LINE = b'{"event":"x","level":"info"}\n'
+
+
+class Usage(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+        self.rules = self.file("rules.yaml", RULES)
+
+    def file(self, name, text):
+        path = pathlib.Path(self.dir.name, name)
+        path.write_text(text)
+        return path
+
+    def test_exit_codes(self):
+        broken = self.file("broken.yaml", "version: 1\nrulez: {}\n")
+        unknown_key = self.file("logtally.yaml", "version: 1\nlisten_on: 1\n")
+        log = self.file("engine.log", LINE.decode())
+        missing = pathlib.Path(self.dir.name, "missing.log")
+        once = ["run", "--once", "--pack", "none", "--rules", self.rules]
+        for name, args, env, want, said in [
+            ("a file to its end", [*once, log], {}, 0, "msg=summary"),
+            ("an unknown verb", ["rnu"], {}, 2, "run"),
+            ("an unknown flag", ["run", "--onec", log], {}, 2, "--once"),
+            ("a flag without its value", ["run", "--rules"], {}, 2, "--rules"),
+            ("a bad value of a flag", ["run", "--listen", "nonsense:port", log], {}, 2, "--listen"),
+            ("a bad value of an environment variable", ["run", log], {"METRICS_PORT": "abc"}, 2, "METRICS_PORT=abc"),
+            ("a port out of range", ["run", log], {"METRICS_PORT": "70000"}, 2, "METRICS_PORT=70000"),
+            ("--print-metrics without --once", ["run", "--print-metrics", log], {}, 2, "--once"),
+            ("nothing to read", ["run"], {}, 2, "usage"),
+            ("an unknown pack", ["run", "--once", "--pack", "arai", log], {}, None, "aria"),
+            ("a FILE of --once that is missing", [*once, missing], {}, 1, "missing.log"),
+            ("rules that are invalid", ["run", "--once", "--rules", broken, log], {}, 78, "broken.yaml:2:1"),
+            ("a configuration that is invalid", ["run", "-c", unknown_key, "--once", log], {}, 78, "logtally.yaml:2:1"),
+            ("rules that are not there", ["run", "--once", "--rules", missing, log], {}, 78, "missing.log"),
+            ("another state than none, until there is one", [*once, "--state-dir", self.dir.name, log], {}, None, "state"),
+        ]:
+            with self.subTest(name):
+                done = driver.run(*args, env=env, cwd=self.dir.name)
+                text = done.stderr.decode()
+                if want is None:
+                    self.assertIn(done.returncode, (2, 78), text)
+                else:
+                    self.assertEqual(done.returncode, want, text)
+                self.assertIn(said.lower(), text.lower())
+                self.assertEqual(done.stdout, b"", "stdout is for --tee and --print-metrics")
+
+    def test_help_and_version_are_what_was_asked_for(self):
+        for args in (["help"], ["--help"], ["run", "--help"]):
+            with self.subTest(args):
+                done = driver.run(*args)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                self.assertIn(b"--once", done.stdout)
+        for args in (["version"], ["--version"]):
+            with self.subTest(args):
+                done = driver.run(*args)
+                self.assertEqual(done.returncode, 0)
+                self.assertRegex(done.stdout.decode(), r"^logtally \d+\.\d+\.\d+ ")
+                for library in ("g++", "yaml-cpp", "re2", "simdjson", "zlib"):
+                    self.assertIn(library, done.stdout.decode())
+
+    def test_banner_and_summary_are_on_stderr(self):
+        done = driver.run("run", "--listen", f"127.0.0.1:{driver.free_port()}", "--pack", "none", "--rules", self.rules, stdin=LINE * 3)
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, 0, text)
+        self.assertEqual(done.stdout, b"")
+        self.assertRegex(text, r"^logtally \d+\.\d+\.\d+: reading stdin")
+        self.assertIn("/metrics", text)
+        self.assertEqual(driver.summary(done.stderr),
+                         {"read": 3, "parsed": 3, "joined": 0, "bare": 0, "failed": 0, "matched": 3, "unmatched": 0, "lost": 0})
+
+    def test_every_line_has_one_outcome(self):
+        lines = b'{"event":"x"}\n{"other":1}\nplain words\n{"event":\nnul \0 byte\n{"event":"last"}'
+        done = driver.run("run", "--once", "--print-metrics", "--pack", "none", "--rules", self.rules, "-", stdin=lines)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        s = driver.summary(done.stderr)
+        self.assertTrue(driver.adds_up(s), s)
+        self.assertEqual((s["read"], s["parsed"], s["bare"], s["failed"], s["matched"]), (6, 3, 1, 2, 2))
+        metrics = driver.Exposition(done.stdout.decode())
+        self.assertEqual(metrics.of("seen_total"), {(("event", "x"),): 1, (("event", "last"),): 1})
+
+    def test_print_metrics_declares_all_and_makes_nothing_up(self):
+        done = driver.run("run", "--once", "--print-metrics", "--pack", "none", "--rules", self.rules, "-", stdin=b"\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.decode(), "# HELP seen_total Lines seen.\n# TYPE seen_total counter\n")
+
+    def test_tee_copies_every_byte(self):
+        data = b'{"event":"x"}\r\n\xff\xfe not utf-8 \0\n\n' + os.urandom(100_000) + b"no end"
+        done = driver.run("run", "--once", "--tee", "--pack", "none", "--rules", self.rules, "-", stdin=data)
+        self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+        self.assertEqual(done.stdout, data)
+
+    def test_once_opens_no_port(self):
+        with driver.Server("--pack", "none", "--rules", self.rules, self.file("engine.log", "")) as other:
+            done = driver.run("run", "--once", "--pack", "none", "--rules", self.rules, self.file("more.log", LINE.decode()),
+                              env={"METRICS_PORT": str(other.port)})
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_port_in_use_is_explained(self):
+        with driver.Server("--pack", "none", "--rules", self.rules, self.file("engine.log", "")) as other:
+            done = driver.run("run", "--listen", f"127.0.0.1:{other.port}", "--pack", "none", "--rules", self.rules, stdin=LINE)
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, 1, text)
+        self.assertIn(f"error: cannot listen on 127.0.0.1:{other.port}: address already in use", text)
+        self.assertIn("METRICS_PORT", text)
+        self.assertNotIn("msg=summary", text)
+
+    def test_all_errors_of_a_rule_file_are_told_at_once(self):
+        bad = self.file("bad.yaml", "version: 1\nmetrics:\n  a_total: {typo: counter, help: A.}\nrules:\n  one:\n    mach: {a: 1}\n    do: [inc: b_total]\n")
+        done = driver.run("run", "--once", "--pack", "none", "--rules", bad, "-", stdin=b"")
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, 78, text)
+        self.assertIn("bad.yaml:3:13", text)
+        self.assertIn("bad.yaml:6:5", text)
+        self.assertIn("`match`", text)
+        self.assertIn("^", text)
+
+
+if __name__ == "__main__":
+    driver.main()
