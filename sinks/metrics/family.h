@@ -16,9 +16,9 @@ struct FamilySpec {
   std::string name;
   std::string help;
   MetricType type = MetricType::counter;
-  std::vector<std::string> labels;  // names, as declared; the exposition sorts them
-  std::vector<Decimal> buckets;     // histograms: upper bounds, strictly increasing, without +Inf
-  std::optional<Decimal> min;       // gauges: values below are raised to it
+  std::vector<std::string> labels{};  // names, as declared; the exposition sorts them
+  std::vector<Decimal> buckets{};     // histograms: upper bounds, strictly increasing, without +Inf
+  std::optional<Decimal> min{};       // gauges: values below are raised to it
 
   bool operator==(const FamilySpec&) const = default;
 };
