@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <type_traits>
 #include <variant>
 
 #include "sinks/metrics/decimal.h"
@@ -125,6 +126,7 @@ class TextEncoding {
 
   void begin_family(std::string_view name, std::string_view help, ExposedType type) {
     name_ = name;
+    bounds_ = nullptr;
     out_.append("# HELP ").append(name).push_back(' ');
     append_escaped(out_, help, Escape::help);
     out_.append("\n# TYPE ").append(name).push_back(' ');
@@ -140,9 +142,10 @@ class TextEncoding {
   template <class Number>
   void histogram(std::span<const Label> labels, const HistogramView<Number>& histogram) {
     set_labels(labels);
+    set_bounds(histogram.bounds);
     for (std::size_t i = 0; i < histogram.bounds.size(); ++i) {
       begin_last_label("_bucket", "le");
-      append_number(out_, histogram.bounds[i]);
+      out_ += le_[i];
       end_last_label(histogram.cumulative[i]);
     }
     begin_last_label("_bucket", "le");
@@ -193,6 +196,20 @@ class TextEncoding {
     }
   }
 
+  // The bounds as text. A rule's family has the same ones for all its series.
+  template <class Number>
+  void set_bounds(std::span<const Number> bounds) {
+    if constexpr (std::is_same_v<Number, Decimal>) {
+      if (bounds_ == bounds.data()) return;
+      bounds_ = bounds.data();
+    }
+    le_.resize(bounds.size());
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+      le_[i].clear();
+      append_number(le_[i], bounds[i]);
+    }
+  }
+
   template <class Number>
   void line(std::string_view suffix, Number value) {
     out_.append(name_).append(suffix);
@@ -225,6 +242,8 @@ class TextEncoding {
   std::string& out_;
   std::string_view name_;
   std::string labels_;
+  std::vector<std::string> le_;
+  const Decimal* bounds_ = nullptr;  // what le_ shows
 };
 
 // ---- the walk
