@@ -1,5 +1,5 @@
-// Diagnostics: what is wrong with a file that an operator wrote, where exactly, why, and what to type instead. A load reports
-// all problems it finds, sorted by place, with stable codes.
+// Diagnostics: what is wrong with a file that an operator wrote, where exactly, why, and what to
+// type instead. A load reports all problems it finds, sorted by place, with stable codes.
 #pragma once
 
 #include <cstdint>
@@ -33,12 +33,13 @@ struct Diagnostic {
   std::string code;     // "E012"; stable, listed in the table of codes (diagnostic_codes())
   std::string message;  // one line: what is wrong
   Place place;
-  std::string label;    // beside the caret: why
+  std::string label;  // beside the caret: why
   struct Secondary {
     Place place;
     std::string label;
   };
   std::vector<Secondary> also;     // other places that matter ("first declared here")
+  std::uint32_t lines_above = 0;   // lines of the source shown above the place, for orientation
   std::vector<std::string> notes;  // facts
   std::vector<std::string> helps;  // what to type
 
@@ -52,10 +53,17 @@ struct LineColumn {
 };
 LineColumn line_column(const SourceFile& file, std::uint32_t offset);
 
+// Text of an operator's file as a message may hold it: control characters and broken UTF-8 made
+// visible, at most `limit` characters, then "…".
+std::string printable(std::string_view text, std::size_t limit = 80);
+
+// "`text`", printable.
+std::string quoted(std::string_view text);
+
 class Diagnostics {
  public:
-  // Returns the diagnostic so that notes and helps can be added:  d.add("E012", place, "unknown key `x`").helps.push_back(...)
-  // The reference is valid until the next add.
+  // Returns the diagnostic so that notes and helps can be added:  d.add("E012", place, "unknown key
+  // `x`").helps.push_back(...) The reference is valid until the next add.
   Diagnostic& add(std::string code, Place place, std::string message, std::string label = {});
 
   bool has_errors() const;
@@ -63,7 +71,8 @@ class Diagnostics {
   std::size_t warnings() const;
   const std::vector<Diagnostic>& all() const { return all_; }
 
-  // Human form, sorted by file, line and column, at most `limit` findings and then "... and N more".
+  // Human form, sorted by file, line and column, at most `limit` findings and then "… and N more".
+  // Values of keys that hold secrets (password, token, ...) are shown as dots.
   std::string render(bool colour = false, std::size_t limit = 20) const;
 
  private:
