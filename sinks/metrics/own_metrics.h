@@ -1,0 +1,80 @@
+// OwnMetrics: what the program says about itself, in a prometheus-cpp registry. One table
+// (own_metric_table) is the reference: names, types, help and labels are there and nowhere else.
+// Every label set that is known beforehand is there at 0 from the first scrape, so that a rate sees
+// the first event too. Thread-safe: the worker publishes, scrapes collect; a collect shows all of a
+// publish or nothing of it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/metric_type.h>
+
+#include "sinks/metrics/totals.h"
+
+namespace logtally::metrics {
+
+struct OwnMetric {
+  std::string_view name;
+  prometheus::MetricType type;
+  std::string_view help;
+  std::span<const std::string_view> labels;
+};
+
+// All families of the program itself, process_* included, in the order of the reference page.
+std::span<const OwnMetric> own_metric_table();
+
+struct BuildInfo {
+  std::string version;
+  std::string revision;
+  std::string compiler;
+};
+
+struct OwnRule {
+  std::string name;
+  std::vector<std::string>
+      actions;  // values of the label `action`; one for each element of RuleTotals::skipped
+};
+
+// What the metrics' labels will say. The order is that of the vectors in Totals.
+struct OwnMetricsSpec {
+  BuildInfo build;
+  std::vector<std::string> targets;
+  std::vector<OwnRule> rules;
+  std::vector<std::string> metrics;  // names of the rules' families
+};
+
+enum class CommitFailure : std::uint8_t { no_space, io, corrupt, other };
+
+class OwnMetrics {
+ public:
+  explicit OwnMetrics(const OwnMetricsSpec& spec);
+  ~OwnMetrics();
+  OwnMetrics(const OwnMetrics&) = delete;
+  OwnMetrics& operator=(const OwnMetrics&) = delete;
+
+  // Raises the counters to these totals. The vectors are as long as those of the spec; a total that
+  // went back is a bug.
+  void publish(const Totals& totals);
+
+  void committed(std::chrono::duration<double> took);
+  void commit_failed(CommitFailure reason);
+  void scraped(std::chrono::duration<double> took);
+  void reloaded(bool successful, std::chrono::system_clock::time_point now);
+
+  // Families in the table's order, process_* read from /proc now; one without label sets (no rules)
+  // is there, empty.
+  std::vector<prometheus::MetricFamily> collect() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace logtally::metrics

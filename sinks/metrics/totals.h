@@ -1,0 +1,57 @@
+// Totals: what the worker and the rules have counted about their own work since the start. Plain
+// numbers that only grow (but for MetricTotals::series), kept by the worker and handed to
+// OwnMetrics at each publish.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace logtally::metrics {
+
+// Why one action of a rule was left out for a record.
+enum class SkipReason : std::uint8_t {
+  missing_field,
+  not_a_number,
+  not_finite,
+  negative,
+  unknown_key,
+  over_limit
+};
+inline constexpr std::size_t kSkipReasons = 6;
+
+struct TargetTotals {
+  std::uint64_t lines_read = 0;  // = parsed + joined + bare + the three failed_
+  std::uint64_t bytes_read = 0;
+  std::uint64_t parsed = 0;
+  std::uint64_t joined = 0;
+  std::uint64_t bare = 0;
+  std::uint64_t failed_json = 0;
+  std::uint64_t failed_too_long = 0;
+  std::uint64_t failed_nul = 0;
+  std::uint64_t matched = 0;  // records
+  std::uint64_t unmatched = 0;
+  std::uint64_t renamed = 0;  // rotations
+  std::uint64_t truncated = 0;
+  std::uint64_t deleted = 0;
+};
+
+using SkipTotals = std::array<std::uint64_t, kSkipReasons>;  // by SkipReason
+
+struct RuleTotals {
+  std::uint64_t matched = 0;
+  std::vector<SkipTotals> skipped{};  // one for each action
+};
+
+struct MetricTotals {
+  std::uint64_t series = 0;
+  std::uint64_t labels_cut = 0;
+};
+
+struct Totals {
+  std::vector<TargetTotals> targets{};
+  std::vector<RuleTotals> rules{};
+  std::vector<MetricTotals> metrics{};
+};
+
+}  // namespace logtally::metrics
