@@ -10,7 +10,7 @@ import unittest
 
 import driver
 
-BAR = 32 << 20
+BAR = 32_000_000
 
 
 def feed(args, chunk, total):
@@ -31,7 +31,7 @@ def feed(args, chunk, total):
 
 class Memory(unittest.TestCase):
     def bounded(self, rss):
-        print(f"peak RSS {rss / 2**20:.1f} MiB", file=sys.stderr)
+        print(f"peak RSS {rss / 1e6:.1f} MB", file=sys.stderr)
         if not driver.SANITIZED:
             self.assertLessEqual(rss, BAR)
 
