@@ -1,0 +1,100 @@
+#include "pipeline/inputs.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace logtally::pipeline {
+
+Result<std::unique_ptr<Inputs>> Inputs::open(std::vector<TargetSpec> targets,
+                                             std::optional<StdinSpec> standard_input,
+                                             TailOptions options) {
+  std::unique_ptr<Inputs> inputs(new Inputs);
+  for (const TargetSpec& target : targets) inputs->target_names_.push_back(target.name);
+  if (standard_input) {
+    inputs->target_names_.push_back(standard_input->name);
+    inputs->stdin_ = std::make_unique<StdinSource>(
+        *std::move(standard_input), static_cast<std::uint32_t>(targets.size()), kStdinGeneration,
+        options.line_bytes, options.clock);
+  }
+  if (!targets.empty()) {
+    options.first_generation = kStdinGeneration + 1;
+    auto tail = Tail::open(std::move(targets), std::move(options));
+    if (!tail) return tail.error();
+    inputs->tail_ = *std::move(tail);
+  }
+  return inputs;
+}
+
+std::optional<Chunk> Inputs::read() {
+  stdin_first_ = !stdin_first_;
+  for (const bool from_stdin : {stdin_first_, !stdin_first_}) {
+    std::optional<Chunk> chunk;
+    if (from_stdin) {
+      if (stdin_ != nullptr) chunk = stdin_->read();
+    } else {
+      if (tail_ != nullptr) chunk = tail_->read();
+    }
+    if (chunk) return chunk;
+  }
+  return std::nullopt;
+}
+
+bool Inputs::wait(std::chrono::milliseconds timeout, int wake_fd) {
+  std::chrono::nanoseconds sleep = timeout;
+  const bool read_stdin = stdin_ != nullptr && !stdin_->finished();
+  if (read_stdin && stdin_->always_ready()) return true;
+  if (tail_ != nullptr && !tail_->finished()) sleep = std::min(sleep, tail_->next_look());
+
+  // poll() leaves out descriptors below 0.
+  std::array<pollfd, 3> fds = {
+      pollfd{.fd = wake_fd, .events = POLLIN, .revents = 0},
+      pollfd{.fd = read_stdin ? stdin_->fd() : -1, .events = POLLIN, .revents = 0},
+      pollfd{.fd = tail_ != nullptr ? tail_->event_fd() : -1, .events = POLLIN, .revents = 0}};
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(sleep).count();
+  ::poll(fds.data(), fds.size(),
+         static_cast<int>(std::clamp<std::int64_t>(milliseconds, 0, 1'000'000)));
+  if (fds[1].revents != 0 || fds[2].revents != 0) return true;
+  return tail_ != nullptr && !tail_->finished() &&
+         tail_->next_look() == std::chrono::nanoseconds(0);
+}
+
+bool Inputs::finished() const {
+  return (tail_ == nullptr || tail_->finished()) && (stdin_ == nullptr || stdin_->finished());
+}
+
+std::string_view Inputs::path(std::uint32_t generation) const {
+  if (stdin_ != nullptr && generation == kStdinGeneration) return "-";
+  return tail_ != nullptr ? tail_->path(generation) : std::string_view();
+}
+
+std::uint32_t Inputs::predecessor(std::uint32_t generation) const {
+  return tail_ != nullptr ? tail_->predecessor(generation) : kNoGeneration;
+}
+
+Rotations Inputs::rotations(std::uint32_t target) const {
+  if (tail_ == nullptr || target >= tail_->rotations().size()) return {};
+  return tail_->rotations()[target];
+}
+
+const std::vector<std::string>& Inputs::missing() const {
+  static const std::vector<std::string> none;
+  return tail_ != nullptr ? tail_->missing() : none;
+}
+
+std::uint64_t Inputs::tee_lost_bytes() const {
+  return stdin_ != nullptr ? stdin_->tee_lost_bytes() : 0;
+}
+
+std::vector<std::string> Inputs::take_messages() {
+  std::vector<std::string> messages;
+  if (tail_ != nullptr) messages = tail_->take_messages();
+  if (stdin_ != nullptr) {
+    for (std::string& message : stdin_->take_messages()) messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+}  // namespace logtally::pipeline

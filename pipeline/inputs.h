@@ -1,0 +1,63 @@
+// Everything that is read, as the one thing that the worker sees.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/result.h"
+#include "pipeline/chunk.h"
+#include "pipeline/stdin_source.h"
+#include "pipeline/tail.h"
+
+namespace logtally::pipeline {
+
+inline constexpr std::uint32_t kStdinGeneration = 0;
+
+// Lives on the worker thread.
+class Inputs {
+ public:
+  // `targets` have the indexes 0, 1, ... in chunks; standard input comes behind them. Standard
+  // input has generation 0.
+  static Result<std::unique_ptr<Inputs>> open(std::vector<TargetSpec> targets,
+                                              std::optional<StdinSpec> standard_input,
+                                              TailOptions options);
+
+  // The next lines of any source, in turn; nothing when there is nothing to read now. A chunk is
+  // valid until the next read().
+  std::optional<Chunk> read();
+
+  // Sleeps until there may be something to read, `wake_fd` (-1: none) is readable, or `timeout` is
+  // over. True if read() may have something.
+  bool wait(std::chrono::milliseconds timeout, int wake_fd);
+
+  bool finished()
+      const;  // every source is at its end: files when not following, standard input at its end
+
+  std::size_t target_count() const { return target_names_.size(); }
+  std::string_view target_name(std::uint32_t target) const { return target_names_[target]; }
+  std::string_view path(std::uint32_t generation) const;  // "-" for standard input
+  // The generation that had its path before it, or kNoGeneration: a record cut by a rotation has
+  // its beginning there.
+  std::uint32_t predecessor(std::uint32_t generation) const;
+
+  Rotations rotations(std::uint32_t target) const;
+  const std::vector<std::string>& missing()
+      const;  // file names (no globs) that did not exist at the start
+  std::uint64_t tee_lost_bytes() const;
+  std::vector<std::string> take_messages();  // for the log: each change once
+
+ private:
+  Inputs() = default;
+
+  std::unique_ptr<Tail> tail_;          // null: no targets
+  std::unique_ptr<StdinSource> stdin_;  // null: not read
+  std::vector<std::string> target_names_;
+  bool stdin_first_ = false;  // whose turn it is
+};
+
+}  // namespace logtally::pipeline

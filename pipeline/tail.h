@@ -1,0 +1,159 @@
+// The files of the targets: finds them, follows them through rotation, reads them in turn.
+//
+// A generation is one incarnation of a file: a file that is renamed stays the generation it was, a
+// file that is truncated becomes a new one. A path leads to at most one generation; a generation
+// that lost its path is read to its end and until nothing came for `rotate_grace`, and only then is
+// its unterminated last line given out. A new file at the path is read once its predecessor has
+// been read to its end, so lines come in the order in which they were written.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/result.h"
+#include "pipeline/chunk.h"
+#include "pipeline/clock.h"
+#include "pipeline/glob.h"
+#include "pipeline/line_reader.h"
+#include "pipeline/owned_fd.h"
+#include "pipeline/rotation.h"
+#include "pipeline/watcher.h"
+
+namespace logtally::pipeline {
+
+enum class From : std::uint8_t { end, beginning };  // for files that are there at the start
+
+struct TargetSpec {
+  std::string name;
+  std::vector<std::string> paths;  // file names or globs: * ? [..] **
+  std::vector<std::string>
+      exclude;  // globs; without a slash they are held against the last part of the name
+  From from = From::end;
+};
+
+enum class Watching : std::uint8_t { inotify, poll };
+
+struct TailOptions {
+  bool follow = true;  // false: read every file from its beginning to its end, then finished
+  bool from_beginning = false;  // every target as if it said `from: beginning`
+  std::uint64_t line_bytes = 256 * 1024;
+  Clock clock = system_clock();
+  Watching watching =
+      Watching::inotify;  // inotify falls back to polling by itself where it cannot work
+  std::chrono::nanoseconds poll_interval = std::chrono::milliseconds(250);
+  std::chrono::nanoseconds rescan_interval =
+      std::chrono::seconds(10);  // with inotify: in case it missed something
+  std::chrono::nanoseconds rotate_grace = std::chrono::seconds(5);
+  std::size_t max_open_files = 512;
+  std::uint32_t first_generation = 0;
+};
+
+// Lives on the worker thread.
+class Tail {
+ public:
+  static Result<std::unique_ptr<Tail>> open(std::vector<TargetSpec> targets, TailOptions options);
+  ~Tail();
+
+  // The next lines of any file; nothing when there is nothing to read now.
+  std::optional<Chunk> read();
+
+  bool finished() const;  // never when following
+  int event_fd() const {
+    return watcher_.fd();
+  }  // readable when read() may have something; -1: only time will tell
+  std::chrono::nanoseconds next_look()
+      const;  // how long read() need not be called if event_fd() stays silent
+
+  std::string_view path(std::uint32_t generation) const;  // empty for one that is long over
+  std::uint32_t predecessor(
+      std::uint32_t generation) const;  // that had its path before; kNoGeneration
+  const std::vector<std::string>& missing() const {
+    return missing_;
+  }  // file names (no globs) that did not exist at the start
+  const std::vector<Rotations>& rotations() const { return rotations_; }  // by target
+  std::vector<std::string> take_messages();  // what an operator should know, each change once
+  std::size_t open_files() const { return open_files_; }
+
+ private:
+  struct Generation;
+  struct Slot;
+  struct Sighting;
+
+  Tail(std::vector<TargetSpec> targets, TailOptions options);
+
+  void look();
+  void take_events();
+  void scan();
+  std::vector<Sighting> sight();
+  void settle_names(std::vector<Sighting>& sightings);
+  void watch_directories(std::vector<std::string> directories);
+  void apply(const Sighting& sighting);
+  void start(const Sighting& sighting, Slot& slot, std::uint32_t predecessor);
+  void adopt(const Sighting& sighting, Slot& slot);
+  void lose_path(Slot& slot);
+  void restart(Generation& generation, std::uint64_t size);
+  void retire_idle();
+  void prune();
+
+  void watch(Generation& generation);
+  void enqueue(Generation& generation);
+  bool open_file(Generation& generation);
+  void close_file(Generation& generation);
+  void make_room();
+  void align(Generation& generation);
+  bool held_back(const Generation& generation) const;
+  std::optional<Chunk> read_generation(Generation& generation);
+  std::optional<Chunk> at_end(Generation& generation);
+  void finish(Generation& generation);
+  Chunk chunk_of(const Generation& generation, const Lines& lines) const;
+
+  Slot& slot_of(const std::string& path, std::uint32_t target);
+  void complain(const std::string& path, const std::string& why);
+  Generation* find(std::uint32_t generation) const;
+  Generation* find(const FileId& id) const;
+
+  struct IdHash {
+    std::size_t operator()(const FileId& id) const noexcept {
+      return static_cast<std::size_t>((id.inode * 0x9E3779B97F4A7C15U) ^ id.device);
+    }
+  };
+
+  std::vector<TargetSpec> targets_;
+  TailOptions options_;
+  LineReader reader_;
+  Watcher watcher_;
+  Watcher::Events events_;
+  std::unordered_map<std::uint32_t, std::unique_ptr<Generation>> generations_;
+  std::unordered_map<FileId, std::uint32_t, IdHash> by_id_;
+  std::unordered_map<std::string, std::unique_ptr<Slot>> slots_;  // by path
+  std::unordered_map<int, std::uint32_t> by_watch_;
+  std::vector<int> directory_watches_;
+  std::deque<std::uint32_t> ready_;   // generations that may have unread bytes, in turn
+  std::deque<std::uint32_t> opened_;  // in the order in which a descriptor may be taken away
+  std::vector<std::uint32_t>
+      retiring_;               // lost their path: read until nothing came for the grace period
+  std::deque<Chunk> endings_;  // empty chunks that end a generation
+  std::deque<std::uint32_t>
+      over_;  // ended generations, oldest first: known again when they come back
+  std::vector<std::string> missing_;
+  std::vector<Rotations> rotations_;
+  std::vector<std::string> messages_;
+  std::uint32_t next_generation_;
+  std::uint64_t scans_ = 0;
+  std::size_t open_files_ = 0;
+  std::size_t reads_since_look_ = 0;
+  bool scan_wanted_ = true;
+  bool polling_ = false;  // some file or directory cannot be watched
+  bool said_polling_ = false;
+  std::chrono::nanoseconds next_scan_{0};
+  std::chrono::nanoseconds not_before_;  // scans take at most a fifth of the time
+};
+
+}  // namespace logtally::pipeline
