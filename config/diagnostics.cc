@@ -7,33 +7,11 @@
 
 #include <fmt/format.h>
 
+#include "config/utf8.h"
+
 namespace logtally::config {
 
 namespace {
-
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t length = 1;  // bytes
-  bool valid = false;
-};
-
-// The code point that begins at text[at]; one invalid byte if none does (overlong, surrogate, cut
-// off).
-CodePoint decode(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(at);
-  if (first < 0x80) return {first, 1, true};
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || at + length > text.size()) return {};
-  char32_t value = first & (0xFFU >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return {};
-    value = (value << 6) | (byte(at + i) & 0x3FU);
-  }
-  const bool overlong = (length == 3 && value < 0x800) || (length == 4 && value < 0x10000);
-  if (overlong || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return {};
-  return {value, length, true};
-}
 
 // Cells that a terminal gives to a character, as far as configuration files need it.
 std::size_t cells(char32_t c) {
@@ -64,7 +42,7 @@ void append_utf8(std::string& out, char32_t c) {
 // Appends the character at text[at] in a form that is safe on a terminal: a tab as an arrow, other
 // control characters as their pictures, what is no UTF-8 as the replacement character.
 CodePoint append_visible(std::string& out, std::string_view text, std::size_t at) {
-  CodePoint c = decode(text, at);
+  CodePoint c = decode_utf8(text, at);
   const bool shown_as_itself = c.valid && c.value >= 0x20 && (c.value < 0x7F || c.value > 0x9F) &&
                                !(c.value >= 0x202A && c.value <= 0x202E) &&
                                !(c.value >= 0x2066 && c.value <= 0x2069);
@@ -266,7 +244,7 @@ class Page {
                                      1);  // cell in which each byte's character begins
     std::size_t column = 0;
     for (std::size_t i = 0; i < text.size();) {
-      const CodePoint c = decode(text, i);
+      const CodePoint c = decode_utf8(text, i);
       for (std::size_t k = 0; k < c.length; ++k) columns[i + k] = column;
       column += c.valid ? cells(c.value) : 1;
       i += c.length;
@@ -284,7 +262,7 @@ class Page {
     }
     std::string shown = from > 0 ? "…" : "";
     for (std::size_t i = 0; i < text.size();) {
-      const std::size_t length = decode(text, i).length;
+      const std::size_t length = decode_utf8(text, i).length;
       if (columns[i] >= from + kMaxCells) {
         shown += "…";
         break;
@@ -351,7 +329,7 @@ LineColumn line_column(const SourceFile& file, std::uint32_t offset) {
   LineColumn at{line.number, 1};
   const std::string_view text = file.text;
   const std::size_t end = std::min<std::size_t>(offset, line.end);
-  for (std::size_t i = line.begin; i < end; i += decode(text, i).length) ++at.column;
+  for (std::size_t i = line.begin; i < end; i += decode_utf8(text, i).length) ++at.column;
   return at;
 }
 

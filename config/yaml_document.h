@@ -24,7 +24,8 @@ class Node {
   Kind kind = Kind::null;
   std::string text;              // scalar: the value, unquoted and unescaped
   bool quoted = false;           // scalar in quotes or a block scalar: always text, never a number, boolean or null
-  Span span;                     // scalar: the token with its quotes; map and sequence: from the first to the last child
+  Span span;                     // scalar: the token with its quotes; map and sequence: the
+                                 // brackets, or from the first to the last child; an absent value has its key's
   std::vector<Entry> entries;    // map, in file order; keys are scalars
   std::vector<Node> items;       // sequence
 
@@ -49,6 +50,7 @@ struct YamlDocument {
 };
 
 // Parses `file`. Faults are added to `diagnostics`; the document is null when it could not be built at all.
+// A fault of form ends the reading: it is reported alone, and the document is null.
 // For plain scalars `~`, `null`, `Null`, `NULL` and nothing are Kind::null.
 std::unique_ptr<YamlDocument> parse_yaml(std::shared_ptr<const SourceFile> file, Diagnostics& diagnostics);
 
