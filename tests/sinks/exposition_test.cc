@@ -17,6 +17,7 @@
 
 #include "sinks/metrics/decimal.h"
 #include "sinks/metrics/delta.h"
+#include "sinks/metrics/own_metrics.h"
 
 namespace logtally::metrics {
 namespace {
@@ -272,7 +273,7 @@ TEST_CASE("exposition: appends and leaves what is there") {
   CHECK(out == "# before\n# HELP m h\n# TYPE m counter\nm 1\n");
 }
 
-TEST_CASE("exposition: promtool finds nothing to say about a page of odd values") {
+TEST_CASE("exposition: promtool finds nothing to say about odd values and our own metrics") {
   if (std::system("command -v promtool >/dev/null 2>&1") != 0) {
     WARN("SKIPPED: promtool is not installed (Debian package prometheus)");
     return;
@@ -294,7 +295,11 @@ TEST_CASE("exposition: promtool finds nothing to say about a page of odd values"
   char path[] = "/tmp/logtally-exposition-XXXXXX";
   const int fd = mkstemp(path);
   REQUIRE(fd >= 0);
-  const std::string body = text(page);
+  const OwnMetrics own(OwnMetricsSpec{.build = {"0.1.0", "abc", "g++"},
+                                      .targets = {"a\"b", "c"},
+                                      .rules = {{.name = "r", .actions = {"inc"}}},
+                                      .metrics = {"odd_values_total"}});
+  const std::string body = text(page, own.collect());
   REQUIRE(write(fd, body.data(), body.size()) == static_cast<ssize_t>(body.size()));
   close(fd);
   const std::string command = "promtool check metrics <" + std::string(path) + " 2>&1";
