@@ -62,10 +62,13 @@ std::optional<std::int64_t> to_ns(const Civil& t) {
   return ns;
 }
 
+// How many digits there are, or kManyDigits: a text of digits only is not read to its end at every
+// attempt.
+constexpr std::size_t kManyDigits = 32;
 std::size_t digits_at(std::string_view text, std::size_t at) {
-  std::size_t end = at;
-  while (end < text.size() && is_digit(text[end])) ++end;
-  return end - at;
+  std::size_t digits = 0;
+  while (digits < kManyDigits && at + digits < text.size() && is_digit(text[at + digits])) ++digits;
+  return digits;
 }
 
 int two_digits(std::string_view text, std::size_t at) {
@@ -183,6 +186,7 @@ std::optional<TimePrefix> unix_prefix(std::string_view text) {
   if (const std::size_t fraction =
           digits < text.size() && text[digits] == '.' ? digits_at(text, digits + 1) : 0;
       fraction > 0) {
+    if (fraction == kManyDigits) return std::nullopt;
     ns = static_cast<std::uint64_t>(fraction_ns(text.substr(digits + 1, fraction)));
     length += 1 + fraction;
   } else if (value >= 100'000'000'000'000'000) {

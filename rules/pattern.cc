@@ -1,0 +1,582 @@
+#include "rules/pattern.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace logtally::rules {
+namespace {
+
+using Part = Pattern::Part;
+using Step = Pattern::Step;
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_name(char c) { return is_alpha(c) || is_digit(c); }
+bool is_capture(Part part) { return part >= Part::word && part <= Part::level; }
+
+// ---- searching ----
+
+// Sixteen bytes of a text that ends anywhere: never reads outside of it. Bit i of a mask is the
+// byte base[i].
+class Block {
+ public:
+  static constexpr int kSize = 16;
+
+  // The bytes from p on (p < end); a block at the end begins earlier, and its masks leave the bytes
+  // before p out.
+  Block(const char* begin, const char* p, const char* end) : base(p) {
+    if (end - p >= kSize) {
+      load(p);
+    } else if (end - begin >= kSize) {
+      base = end - kSize;
+      load(base);
+      valid_ = 0xffffu << (p - base) & 0xffffu;
+    } else {
+      char bytes[kSize] = {};
+      std::memcpy(bytes, p, static_cast<std::size_t>(end - p));
+      load(bytes);
+      valid_ = (1u << (end - p)) - 1;
+    }
+  }
+
+  const char* base;
+
+#if defined(__SSE2__)
+  unsigned equal(char c) const { return valid_ & mask(_mm_cmpeq_epi8(bytes_, _mm_set1_epi8(c))); }
+  unsigned blanks() const {
+    return valid_ & mask(_mm_or_si128(_mm_cmpeq_epi8(bytes_, _mm_set1_epi8(' ')),
+                                      _mm_cmpeq_epi8(bytes_, _mm_set1_epi8('\t'))));
+  }
+  unsigned spaces() const {
+    const __m128i from_tab = _mm_sub_epi8(bytes_, _mm_set1_epi8('\t'));
+    const __m128i control =
+        _mm_cmpeq_epi8(_mm_min_epu8(from_tab, _mm_set1_epi8('\r' - '\t')), from_tab);
+    return valid_ & mask(_mm_or_si128(_mm_cmpeq_epi8(bytes_, _mm_set1_epi8(' ')), control));
+  }
+
+ private:
+  static unsigned mask(__m128i v) { return static_cast<unsigned>(_mm_movemask_epi8(v)); }
+  void load(const char* p) { bytes_ = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+
+  __m128i bytes_;
+#else
+  unsigned equal(char c) const {
+    return mask([c](char b) { return b == c; });
+  }
+  unsigned blanks() const { return mask(is_blank); }
+  unsigned spaces() const { return mask(is_space); }
+
+ private:
+  template <class Predicate>
+  unsigned mask(Predicate holds) const {
+    unsigned bits = 0;
+    for (int i = 0; i < kSize; ++i) bits |= static_cast<unsigned>(holds(bytes_[i])) << i;
+    return bits & valid_;
+  }
+  void load(const char* p) { std::memcpy(bytes_, p, kSize); }
+
+  char bytes_[kSize];
+#endif
+  unsigned valid_ = 0xffff;
+};
+
+bool starts_with(const char* p, const char* end, const std::string& literal) {
+  return static_cast<std::size_t>(end - p) >= literal.size() &&
+         std::memcmp(p, literal.data(), literal.size()) == 0;
+}
+
+// ---- fitting ----
+
+struct NoMeter {
+  void add(std::ptrdiff_t) {}
+};
+struct StepMeter {
+  std::uint64_t& steps;
+  void add(std::ptrdiff_t n) { steps += static_cast<std::uint64_t>(n); }
+};
+
+// Backtracking that never tries a part twice where it has failed. Three facts bound it:
+//   text   `<a...>` that fails from p fails from every later position as well: what it could take
+//   from there, it could take
+//          from p. So each position is tried at most once as the end of each text.
+//   word   the same within one run of non-blanks: the run in which it failed last is remembered.
+//   blank  takes the whole run. Less of it can only help where the capture behind it is then empty
+//   and the next blank goes on
+//          in the same run (a "split"); leaving out one byte is as good as leaving out more. What
+//          failed is remembered by run. Since the end of the last text, the number of splits says
+//          which run a blank is at, so one run for each number is enough.
+template <class Meter>
+class Fitter {
+ public:
+  Fitter(std::string_view text, std::size_t slots, std::span<std::string_view> captures,
+         const TimeLayout* layout, ShapedValues* shaped, Meter meter)
+      : begin_(text.data()),
+        end_(text.data() + text.size()),
+        captures_(captures),
+        layout_(layout),
+        shaped_(shaped),
+        meter_(meter) {
+    for (std::size_t i = 0; i < slots; ++i) failed_[i] = {};
+  }
+
+  // Do the steps fit from p to the end of the text? `splits`: since the last text.
+  bool fits(const Step* step, const char* p, unsigned splits = 0) {
+    for (;; ++step) {
+      meter_.add(1);
+      switch (step->part) {
+        case Part::literal:
+          if (!starts_with(p, end_, step->literal)) return false;
+          p += step->literal.size();
+          break;
+        case Part::blank: {
+          const char* after = p;
+          while (after < end_ && is_blank(*after)) ++after;
+          meter_.add(after - p);
+          if (after == p) return false;
+          if (step->may_split) return split_fits(step, p, after, splits);
+          p = after;
+          break;
+        }
+        case Part::word:
+          return word_fits(step, p, splits);
+        case Part::text:
+          return text_fits(step, p);
+        case Part::time:
+          return time_fits(step, p, splits);
+        case Part::level:
+          return level_fits(step, p, splits);
+        case Part::end:
+          return p == end_;
+      }
+    }
+  }
+
+ private:
+  // What a step cannot fit from: positions in [from, to]. Nothing while from is null.
+  struct Failed {
+    const char* from;
+    const char* to;
+    bool holds(const char* p) const { return from != nullptr && p >= from && p <= to; }
+  };
+
+  bool take(const Step* step, const char* from, const char* to) {
+    if (step->output >= 0) {
+      captures_[static_cast<std::size_t>(step->output)] = {from,
+                                                           static_cast<std::size_t>(to - from)};
+    }
+    return true;
+  }
+
+  bool split_fits(const Step* blank, const char* p, const char* after, unsigned splits) {
+    Failed& failed = failed_split(blank->slot, splits);
+    if (failed.holds(p)) return false;
+    if (fits(blank + 1, after, splits)) return true;
+    if (after - p > 1 && fits(blank + 2, p + 1, splits + 1)) return take(blank + 1, p + 1, p + 1);
+    failed = {p, after};
+    return false;
+  }
+
+  Failed& failed_split(std::size_t slot, unsigned splits) {
+    if ((split_rows_ >> slot & 1) == 0) {
+      for (Failed& failed : failed_splits_[slot]) failed = {};
+      split_rows_ |= std::uint32_t{1} << slot;
+    }
+    return failed_splits_[slot][splits];
+  }
+
+  bool word_fits(const Step* word, const char* p, unsigned splits) {
+    Failed& failed = failed_[word->slot];
+    if (failed.holds(p)) return false;
+    const Step* next = word + 1;
+    const char* run_end = nullptr;
+    if (next->part == Part::literal && next[1].part != Part::end) {
+      for (const char* q = p; const char* at = find_in_word(q, next->literal, run_end);
+           q = at + 1) {
+        if (fits(next + 1, at + next->literal.size(), splits)) return take(word, p, at);
+      }
+    } else {
+      run_end = word_end(p);
+      const char* to = next->part == Part::literal ? end_ - next->literal.size() : run_end;
+      const bool last = next->part != Part::blank;
+      const bool possible = p <= to && to <= run_end && (!last || ends_at(to, next));
+      if (possible && (last || fits(next, to, splits))) return take(word, p, to);
+    }
+    failed = {p, run_end};
+    return false;
+  }
+
+  bool text_fits(const Step* text, const char* p) {
+    Failed& failed = failed_[text->slot];
+    if (failed.holds(p)) return false;
+    const Step* next = text + 1;
+    const char* const limit =
+        failed.from != nullptr ? failed.from : end_;  // ends from here on have been tried
+    if (next->part == Part::end) return take(text, p, end_);
+    if (next->part == Part::literal && next[1].part == Part::end) {
+      const char* to = end_ - next->literal.size();
+      if (to >= p && ends_at(to, next)) return take(text, p, to);
+    } else if (next->part == Part::literal) {
+      for (const char* q = p; const char* at = find(q, limit, next->literal); q = at + 1) {
+        if (fits(next + 1, at + next->literal.size())) return take(text, p, at);
+      }
+    } else {
+      for (const char* at = find_blank(p, limit); at != nullptr; at = find_blank(at, limit)) {
+        if (fits(next, at)) return take(text, p, at);
+        while (at < end_ && is_blank(*at)) ++at;
+      }
+    }
+    failed = {p, end_};
+    return false;
+  }
+
+  bool time_fits(const Step* time, const char* p, unsigned splits) {
+    const std::string_view rest{p, static_cast<std::size_t>(end_ - p)};
+    const std::optional<TimePrefix> prefix =
+        layout_ != nullptr ? layout_->parse_prefix(rest) : parse_timestamp_prefix(rest);
+    if (!prefix || !fits(time + 1, p + prefix->length, splits)) return false;
+    if (shaped_ != nullptr) shaped_->time_ns = prefix->ns;
+    return take(time, p, p + prefix->length);
+  }
+
+  bool level_fits(const Step* level, const char* p, unsigned splits) {
+    constexpr int kLongest = 16;
+    const bool closed =
+        level[1].part == Part::literal;  // padding within brackets belongs to the level
+    while (closed && p < end_ && is_blank(*p)) ++p;
+    const char* to = p;
+    while (to < end_ && to - p < kLongest && is_name(*to)) ++to;
+    const Level value = parse_level({p, static_cast<std::size_t>(to - p)});
+    if (value == Level::none) return false;
+
+    const char* after = to;
+    if (closed) {
+      while (after < end_ && is_blank(*after)) ++after;
+    } else if (after < end_ && *after == ':') {
+      ++after;
+    }
+    meter_.add(after - p);
+    if (!fits(level + 1, after, splits)) return false;
+    if (shaped_ != nullptr) shaped_->level = value;
+    return take(level, p, to);
+  }
+
+  // Is `at` where the last literal (or nothing) ends the text?
+  bool ends_at(const char* at, const Step* last) const {
+    return last->part == Part::end ? at == end_ : starts_with(at, end_, last->literal);
+  }
+
+  const char* word_end(const char* p) {
+    while (p < end_) {
+      const Block block(begin_, p, end_);
+      meter_.add(Block::kSize);
+      if (const unsigned spaces = block.spaces()) return block.base + std::countr_zero(spaces);
+      p = block.base + Block::kSize;
+    }
+    return end_;
+  }
+
+  const char* find_blank(const char* p, const char* limit) {
+    const char* const stop = limit < end_ ? limit : end_;
+    while (p < stop) {
+      const Block block(begin_, p, stop);
+      meter_.add(Block::kSize);
+      if (const unsigned blanks = block.blanks()) return block.base + std::countr_zero(blanks);
+      p = block.base + Block::kSize;
+    }
+    return nullptr;
+  }
+
+  // The first literal that begins in [p, limit).
+  const char* find(const char* p, const char* limit, const std::string& literal) {
+    const auto length = static_cast<std::ptrdiff_t>(literal.size());
+    if (end_ - p < length) return nullptr;
+    const char* const stop = limit <= end_ - length ? limit : end_ - length + 1;
+    const char first = literal.front();
+    const char second = literal[literal.size() > 1 ? 1 : 0];
+    while (p < stop) {
+      const Block block(begin_, p, end_);
+      meter_.add(Block::kSize);
+      unsigned candidates = block.equal(first);
+      if (length > 1) candidates &= block.equal(second) >> 1 | 0x8000u;
+      for (; candidates != 0; candidates &= candidates - 1) {
+        const char* at = block.base + std::countr_zero(candidates);
+        if (at >= stop) return nullptr;
+        if (std::memcmp(at, literal.data(), literal.size()) == 0) return at;
+      }
+      p = block.base + Block::kSize;
+    }
+    return nullptr;
+  }
+
+  // The first literal that begins in the word at p or right behind it; nullptr and the end of the
+  // word if there is none.
+  const char* find_in_word(const char* p, const std::string& literal, const char*& run_end) {
+    const char first = literal.front();
+    while (p < end_) {
+      const Block block(begin_, p, end_);
+      meter_.add(Block::kSize);
+      const unsigned spaces = block.spaces();
+      unsigned candidates =
+          block.equal(first) & (spaces ^ (spaces - 1));  // as far as the first space
+      for (; candidates != 0; candidates &= candidates - 1) {
+        const char* at = block.base + std::countr_zero(candidates);
+        if (starts_with(at, end_, literal)) return at;
+      }
+      if (spaces != 0) {
+        run_end = block.base + std::countr_zero(spaces);
+        return nullptr;
+      }
+      p = block.base + Block::kSize;
+    }
+    run_end = end_;
+    return nullptr;
+  }
+
+  const char* begin_;
+  const char* end_;
+  std::span<std::string_view> captures_;
+  const TimeLayout* layout_;
+  ShapedValues* shaped_;
+  [[no_unique_address]] Meter meter_;
+  std::uint32_t split_rows_ = 0;  // rows of failed_splits_ that are initialised
+  Failed failed_[Pattern::kMaxCaptures];
+  Failed failed_splits_[Pattern::kMaxCaptures][Pattern::kMaxCaptures];
+};
+
+// ---- compiling ----
+
+struct Parsed {
+  std::vector<Step> steps;
+  std::vector<Capture> captures;
+  std::size_t slots = 0;
+};
+
+struct WrittenCapture {
+  std::string_view name;
+  bool any_text = false;
+  std::size_t length = 0;  // with both angle brackets
+};
+
+PatternFault fault(std::string text, std::size_t offset, std::size_t length) {
+  return {std::move(text), offset, length};
+}
+
+bool starts_capture(std::string_view rest) {
+  if (rest.size() < 2) return false;
+  if (is_alpha(rest[1]) || rest[1] == '>') return true;
+  if (rest.substr(1).starts_with("...")) return true;
+  if (!is_digit(rest[1])) return false;
+  std::size_t end = 1;  // `<3` is text, `<3rd>` is a bad name
+  while (end < rest.size() && is_name(rest[end])) ++end;
+  return end < rest.size() && rest[end] == '>';
+}
+
+std::variant<WrittenCapture, PatternFault> read_capture(std::string_view source, std::size_t at) {
+  const std::size_t close = source.find_first_of("> \t", at);
+  if (close == std::string_view::npos || source[close] != '>') {
+    const std::size_t end = close == std::string_view::npos ? source.size() : close;
+    return fault("this capture is not closed; a literal < before a name is written \\<", at,
+                 end - at);
+  }
+  WrittenCapture capture{source.substr(at + 1, close - at - 1), false, close - at + 1};
+  if (capture.name.ends_with("...")) {
+    capture.any_text = true;
+    capture.name.remove_suffix(3);
+  }
+  if (capture.name.empty()) {
+    return fault(
+        "a capture needs a name, or _ to drop what it captures; a literal < is written \\<", at,
+        capture.length);
+  }
+  bool good = is_alpha(capture.name.front());
+  for (const char c : capture.name) good = good && is_name(c);
+  if (!good)
+    return fault("a name has letters, digits and _ and begins with no digit", at + 1,
+                 capture.name.size());
+  return capture;
+}
+
+Part part_of(const WrittenCapture& capture, PatternUse use) {
+  if (use == PatternUse::format && capture.name == "time") return Part::time;
+  if (use == PatternUse::format && capture.name == "level") return Part::level;
+  if (capture.any_text || capture.name == "message" || capture.name == "fields") return Part::text;
+  return Part::word;
+}
+
+CaptureShape shape_of(Part part) {
+  switch (part) {
+    case Part::text:
+      return CaptureShape::text;
+    case Part::time:
+      return CaptureShape::time;
+    case Part::level:
+      return CaptureShape::level;
+    default:
+      return CaptureShape::word;
+  }
+}
+
+void append_literal(std::vector<Step>& steps, char c) {
+  if (steps.empty() || steps.back().part != Part::literal) steps.push_back({.part = Part::literal});
+  steps.back().literal += c;
+}
+
+// Backslashes in front of a `<` that starts a capture: each pair is one, a single one makes the `<`
+// literal. Returns how many bytes of the source it has read.
+std::size_t read_backslashes(std::string_view rest, std::vector<Step>& steps) {
+  std::size_t count = 0;
+  while (count < rest.size() && rest[count] == '\\') ++count;
+  const bool before_capture = count < rest.size() && rest[count] == '<';
+  const std::size_t written = before_capture ? count / 2 : count;
+  for (std::size_t i = 0; i < written; ++i) append_literal(steps, '\\');
+  if (!before_capture || count % 2 == 0) return count;
+  append_literal(steps, '<');
+  return count + 1;
+}
+
+std::optional<PatternFault> add_capture(const WrittenCapture& written, PatternUse use,
+                                        std::size_t at, std::size_t previous, Parsed& parsed) {
+  if (!parsed.steps.empty() && is_capture(parsed.steps.back().part)) {
+    return fault("two captures side by side: nothing says where the first ends", previous,
+                 at + written.length - previous);
+  }
+  if (parsed.slots == Pattern::kMaxCaptures)
+    return fault("more than 32 captures", at, written.length);
+  Step step{.part = part_of(written, use), .slot = static_cast<std::uint8_t>(parsed.slots++)};
+  if (written.name != "_") {
+    for (const Capture& other : parsed.captures) {
+      if (other.name == written.name)
+        return fault("captured twice: " + other.name, at, written.length);
+    }
+    step.output = static_cast<std::int8_t>(parsed.captures.size());
+    parsed.captures.push_back({std::string(written.name), shape_of(step.part)});
+  }
+  parsed.steps.push_back(std::move(step));
+  return std::nullopt;
+}
+
+std::variant<Parsed, PatternFault> parse(std::string_view source, PatternUse use) {
+  Parsed parsed;
+  std::size_t previous = 0;  // where the last capture begins
+  for (std::size_t i = 0; i < source.size();) {
+    const char c = source[i];
+    if (is_blank(c)) {
+      if (parsed.steps.empty() || parsed.steps.back().part != Part::blank)
+        parsed.steps.push_back({.part = Part::blank});
+      ++i;
+    } else if (c == '\\') {
+      i += read_backslashes(source.substr(i), parsed.steps);
+    } else if (c == '<' && starts_capture(source.substr(i))) {
+      auto read = read_capture(source, i);
+      if (auto* bad = std::get_if<PatternFault>(&read)) return std::move(*bad);
+      const WrittenCapture& written = std::get<WrittenCapture>(read);
+      if (auto bad = add_capture(written, use, i, previous, parsed)) return std::move(*bad);
+      previous = i;
+      i += written.length;
+    } else {
+      append_literal(parsed.steps, c);
+      ++i;
+    }
+  }
+  parsed.steps.push_back({.part = Part::end});
+  return parsed;
+}
+
+// What the fitter needs to know about the neighbours of a step.
+void link(std::vector<Step>& steps) {
+  for (std::size_t i = 0; i + 2 < steps.size(); ++i) {
+    const Part capture = steps[i + 1].part;
+    const bool may_be_empty = capture == Part::word || capture == Part::text;
+    if (steps[i].part == Part::blank && may_be_empty && steps[i + 2].part == Part::blank) {
+      steps[i].may_split = true;
+      steps[i].slot = steps[i + 1].slot;
+    }
+  }
+}
+
+}  // namespace
+
+std::variant<Pattern, PatternFault> Pattern::compile(std::string_view source, PatternUse use,
+                                                     std::optional<TimeLayout> layout) {
+  if (source.find_first_not_of(" \t") == std::string_view::npos)
+    return fault("an empty pattern fits nothing", 0, source.size());
+  auto parse_result = parse(source, use);
+  if (auto* bad = std::get_if<PatternFault>(&parse_result)) return std::move(*bad);
+  Parsed& parsed = std::get<Parsed>(parse_result);
+  link(parsed.steps);
+
+  Pattern pattern;
+  pattern.source_ = source;
+  pattern.captures_ = std::move(parsed.captures);
+  pattern.layout_ = std::move(layout);
+  pattern.slots_ = parsed.slots;
+  bool in_head = true;
+  for (std::size_t i = 0; i < parsed.steps.size(); ++i) {
+    const Step& step = parsed.steps[i];
+    pattern.literal_bytes_ += step.part == Part::blank ? 1 : step.literal.size();
+    if (step.literal.size() > pattern.required_literal_.size())
+      pattern.required_literal_ = step.literal;
+    in_head = in_head && (step.part == Part::literal || step.part == Part::blank);
+    if (!in_head) continue;
+    pattern.usual_prefix_ += step.part == Part::blank ? " " : step.literal;
+    if (step.part == Part::literal) {
+      pattern.head_ = pattern.usual_prefix_;
+      pattern.after_head_ = i + 1;
+    }
+  }
+  pattern.minimum_length_ = pattern.literal_bytes_;
+  pattern.literal_prefix_ = parsed.steps.front().literal;
+  if (parsed.steps.size() > 1)
+    pattern.literal_suffix_ = parsed.steps[parsed.steps.size() - 2].literal;
+  const std::size_t first = std::min(pattern.literal_prefix_.size(), sizeof pattern.first_bytes_);
+  std::memcpy(&pattern.first_bytes_, pattern.literal_prefix_.data(), first);
+  std::memset(&pattern.first_mask_, 0xff, first);
+  pattern.steps_ = std::move(parsed.steps);
+  return pattern;
+}
+
+bool Pattern::fit(std::string_view text, std::span<std::string_view> captures,
+                  ShapedValues* shaped) const {
+  const bool usual = text.starts_with(head_);
+  if (!usual && head_.size() == literal_prefix_.size())
+    return false;  // no blank in it that could be longer in the text
+  if (!text.ends_with(literal_suffix_)) return false;
+  Fitter<NoMeter> fitter(text, slots_, captures, layout_ ? &*layout_ : nullptr, shaped, NoMeter{});
+  return usual ? fitter.fits(steps_.data() + after_head_, text.data() + head_.size())
+               : fitter.fits(steps_.data(), text.data());
+}
+
+bool Pattern::match_counting(std::string_view text, std::span<std::string_view> captures,
+                             std::uint64_t& steps) const {
+  steps = 0;
+  if (!may_match(text)) return false;
+  Fitter<StepMeter> fitter(text, slots_, captures, layout_ ? &*layout_ : nullptr, nullptr,
+                           StepMeter{steps});
+  return fitter.fits(steps_.data(), text.data());
+}
+
+bool is_no_value(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  switch (text.size()) {
+    case 0:
+      return true;
+    case 1:
+      return text[0] == '?';
+    case 3:
+      return text == "n/a";
+    case 4:
+      return text == "None" || text == "null";
+    default:
+      return false;
+  }
+}
+
+}  // namespace logtally::rules
