@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "config/utf8.h"
 #include "sinks/metrics/decimal.h"
 
 namespace logtally::metrics {
@@ -34,24 +35,6 @@ struct HistogramView {
 };
 
 // ---- text
-
-// Bytes of the UTF-8 sequence at the front of `text`; 0 when there is none (RFC 3629: no overlong
-// forms, no surrogates).
-std::size_t sequence_length(std::string_view text) {
-  const auto byte = [text](std::size_t i) -> unsigned {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4 || !follows(1)) return 0;
-  if (first < 0xE0) return 2;
-  const unsigned second = byte(1);
-  if (!follows(2) || (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
-  if (first < 0xF0) return 3;
-  if (!follows(3) || (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
-  return 4;
-}
 
 enum class Escape : std::uint8_t { help, label_value };
 
@@ -97,8 +80,8 @@ void append_escaped(std::string& out, std::string_view text, Escape escape) {
         }
         break;
       default:
-        if (const std::size_t length = sequence_length(text.substr(at)); length > 0) {
-          at += length;
+        if (const auto point = config::decode_utf8(text, at); point.valid) {
+          at += point.length;
         } else {
           replace("\xEF\xBF\xBD");
         }
