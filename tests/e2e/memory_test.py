@@ -18,11 +18,14 @@ def feed(args, chunk, total):
     with tempfile.TemporaryFile() as err:
         p = subprocess.Popen([driver.BINARY, *args], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=err, env=driver.environment())
         left = total
-        while left > 0:
-            part = chunk[: min(left, len(chunk))]
-            p.stdin.write(part)
-            left -= len(part)
-        p.stdin.close()
+        try:
+            while left > 0:
+                part = chunk[: min(left, len(chunk))]
+                p.stdin.write(part)
+                left -= len(part)
+            p.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended early; its exit code and stderr say why
         _, status, usage = os.wait4(p.pid, 0)
         p.returncode = os.waitstatus_to_exitcode(status)
         err.seek(0)
