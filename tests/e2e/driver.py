@@ -201,4 +201,4 @@ def skip(why):
 
 
 def main():
-    unittest.main(module="__main__", verbosity=2)
+    unittest.main(module="__main__", verbosity=2, warnings="ignore")
