@@ -322,7 +322,7 @@ std::string printable(std::string_view text, std::size_t limit) {
   return out;
 }
 
-std::string quoted(std::string_view text) { return "`" + printable(text) + "`"; }
+std::string in_ticks(std::string_view text) { return "`" + printable(text) + "`"; }
 
 LineColumn line_column(const SourceFile& file, std::uint32_t offset) {
   const Line line = line_at(file, offset);

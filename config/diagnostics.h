@@ -58,7 +58,7 @@ LineColumn line_column(const SourceFile& file, std::uint32_t offset);
 std::string printable(std::string_view text, std::size_t limit = 80);
 
 // "`text`", printable.
-std::string quoted(std::string_view text);
+std::string in_ticks(std::string_view text);
 
 class Diagnostics {
  public:

@@ -231,7 +231,7 @@ class Builder : public YAML::EventHandler {
       return;
     }
     auto& d = diagnostics_.add("E004", Place{file_, entry.key.span},
-                               fmt::format("the key {} stands twice", quoted(entry.key.text)),
+                               fmt::format("the key {} stands twice", in_ticks(entry.key.text)),
                                "a second time here");
     d.also.push_back({Place{file_, first->second}, "first here"});
   }

@@ -290,8 +290,8 @@ TEST_CASE("yaml: hostile files are refused in little time") {
   const Case cases[] = {
       {repeat("["), "E008"},       {repeat("{a: "), "E008"},
       {repeat("- "), "E008"},      {deep_map, "E008"},
-      {repeat("a,"), "ok"},      {"[" + repeat("a,").substr(1), "E008"},
-      {repeat("- a\n"), "E008"},   {repeat("'"), "E003"},
+      {repeat("a,"), "ok"},        {"[a" + repeat(",a").substr(2), "E008"},
+      {repeat("- a\n"), "E008"},   {repeat("'"), "ok"},
       {repeat("\""), "E002"},      {repeat("&a "), "E005"},
       {repeat("? "), "E002"},      {repeat("a: b\n"), "E004"},
       {repeat("[") + "[", "E006"}, {"a: &a [x]\nb: [*a, *a]\n", "E005"},

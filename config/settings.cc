@@ -1,0 +1,270 @@
+#include "config/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "config/keys.h"
+
+namespace logtally::config {
+
+std::string ListenAddress::text() const {
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                             : fmt::format("[{}]:{}", host, port);
+}
+
+Result<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size() || port == 0) {
+    return Error{fmt::format("{} is not a port (1–65535)", printable(text))};
+  }
+  return port;
+}
+
+Result<ListenAddress> parse_listen(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos)
+    return Error{fmt::format("{} is not HOST:PORT or :PORT", printable(text))};
+  std::string_view host = text.substr(0, colon);
+  const auto port = parse_port(text.substr(colon + 1));
+  if (!port) return port.error();
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return Error{
+        fmt::format("{}: an IPv6 address stands in brackets: [::1]:8081", printable(text))};
+  }
+  if (host.find_first_of(" \t/[]") != std::string_view::npos) {
+    return Error{fmt::format("{} is not HOST:PORT or :PORT", printable(text))};
+  }
+  return ListenAddress{std::string(host), *port};
+}
+
+namespace {
+
+// Relative paths are relative to the file that names them.
+void resolve_paths(const Reading& reading, std::vector<std::string>& paths) {
+  const auto base = std::filesystem::path(reading.document.file->name).parent_path();
+  for (std::string& path : paths) {
+    if (!path.starts_with('/') && !base.empty()) path = (base / path).lexically_normal().string();
+  }
+}
+
+void parse_version(const Reading& reading, const Node& value, Settings&) {
+  std::uint64_t version = 0;
+  if (!read_count(reading, value, 0, UINT32_MAX, version)) return;
+  if (version != 1)
+    reading.fault("E013", value, fmt::format("version {} is not known", version),
+                  "this program reads version 1");
+}
+
+void parse_listen_key(const Reading& reading, const Node& value, Settings& into) {
+  std::string text;
+  if (!read_text(reading, value, text)) return;
+  const auto address = parse_listen(text);
+  if (address) {
+    into.listen = *address;
+  } else {
+    reading.fault("E013", value, address.error().text, "such as 127.0.0.1:8081 or :8081");
+  }
+}
+
+void parse_packs(const Reading& reading, const Node& value, Settings& into) {
+  std::vector<std::string> names;
+  if (!read_texts(reading, value, names)) return;
+  if (value.is_scalar() && names == std::vector<std::string>{"none"}) names.clear();
+  for (std::size_t i = 0; i < names.size() && (value.is_sequence() || names[i] != "auto"); ++i) {
+    if (names[i] == "aria" || names[i] == "skillmeat") continue;
+    const Node& at = value.is_sequence() ? value.items[i] : value;
+    reading.fault("E013", at, fmt::format("there is no pack {}", in_ticks(names[i])),
+                  "auto, none, or a list of aria, skillmeat");
+    return;
+  }
+  into.packs = std::move(names);
+}
+
+// `rules:` is a list of files here, and a map of rules when rules stand in this file.
+void parse_rules(const Reading& reading, const Node& value, Settings& into) {
+  if (value.is_map()) {
+    into.has_rules = true;
+    return;
+  }
+  if (read_texts(reading, value, into.rules)) resolve_paths(reading, into.rules);
+}
+
+constexpr std::array<std::string_view, 4> kWrappers = {"auto", "none", "docker", "cri"};
+constexpr std::array<std::string_view, 2> kFrom = {"end", "beginning"};
+
+constexpr Key<Target> kTargetKeys[] = {
+    {"name", [](const Reading& r, const Node& v, Target& t) { read_text(r, v, t.name); },
+     "value of the label `target` in the program's own metrics"},
+    {"path",
+     [](const Reading& r, const Node& v, Target& t) {
+       if (read_texts(r, v, t.paths)) resolve_paths(r, t.paths);
+     },
+     "one glob or a list"},
+    {"exclude",
+     [](const Reading& r, const Node& v, Target& t) {
+       if (read_texts(r, v, t.exclude)) resolve_paths(r, t.exclude);
+     },
+     "globs of files that are not read"},
+    {"wrapper",
+     [](const Reading& r, const Node& v, Target& t) {
+       std::size_t i = 0;
+       if (read_word(r, v, kWrappers, i)) t.wrapper = static_cast<Wrapper>(i);
+     },
+     "auto | none | docker | cri"},
+    {"from",
+     [](const Reading& r, const Node& v, Target& t) {
+       std::size_t i = 0;
+       if (read_word(r, v, kFrom, i)) t.from = static_cast<From>(i);
+     },
+     "where reading of files present at the first start begins: end | beginning"},
+    {"rotated", nullptr, "names of the rotated siblings"},
+    {"formats", nullptr, "names of the formats tried; empty: all"},
+    {"labels", nullptr, "labels for Loki"},
+};
+
+void parse_targets(const Reading& reading, const Node& value, Settings& into) {
+  if (!value.is_sequence()) {
+    reading.fault("E010", value, "`targets` is a list", "each item begins with `- name: …`");
+    return;
+  }
+  std::map<std::string, const Node*> names;
+  for (const Node& item : value.items) {
+    Target target;
+    read_map(reading, item, "a target", kTargetKeys, target);
+    if (!item.is_map()) continue;
+    for (const std::string_view needed : {"name", "path"}) {
+      if (item.find(needed) != nullptr) continue;
+      const Node& at = item.entries.empty() ? item : item.entries.front().key;
+      reading.fault("E011", at, fmt::format("this target has no `{}`", needed),
+                    fmt::format("add `{}: …`", needed));
+    }
+    const Node* name = item.find("name");
+    const auto [first, is_new] = names.emplace(target.name, name);
+    if (!is_new && name != nullptr && first->second != nullptr) {
+      reading
+          .fault("E013", *name, fmt::format("two targets are named {}", in_ticks(target.name)),
+                 "here again")
+          .also.push_back({reading.place(*first->second), "first here"});
+    }
+    into.targets.push_back(std::move(target));
+  }
+}
+
+constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxCount = 10'000'000;
+
+constexpr Key<Limits> kLimitKeys[] = {
+    {"line_bytes",
+     [](const Reading& r, const Node& v, Limits& l) {
+       read_size(r, v, 256, kMaxBytes, l.line_bytes);
+     },
+     "a longer line is counted and skipped (256KiB)"},
+    {"record_bytes",
+     [](const Reading& r, const Node& v, Limits& l) {
+       read_size(r, v, 256, kMaxBytes, l.record_bytes);
+     },
+     "joined lines beyond that are cut off (1MiB)"},
+    {"record_lines",
+     [](const Reading& r, const Node& v, Limits& l) {
+       read_count(r, v, 1, kMaxCount, l.record_lines);
+     },
+     "lines that one record may have (1000)"},
+    {"series",
+     [](const Reading& r, const Node& v, Limits& l) { read_count(r, v, 1, kMaxCount, l.series); },
+     "series in all (50000)"},
+    {"series_per_metric",
+     [](const Reading& r, const Node& v, Limits& l) {
+       read_count(r, v, 1, kMaxCount, l.series_per_metric);
+     },
+     "series of one metric (2000)"},
+};
+
+struct State {
+  std::string dir;
+};
+constexpr Key<State> kStateKeys[] = {
+    {"dir",
+     [](const Reading& r, const Node& v, State& s) {
+       if (!read_text(r, v, s.dir) || s.dir == "none") return;
+       r.fault("E014", v, fmt::format("state in {} is not in this version yet", in_ticks(s.dir)),
+               "only `none` is");
+     },
+     "where positions and totals are kept; only `none` in this version"},
+    {"sync", nullptr, "full | normal"},
+    {"on_corrupt", nullptr, "fail | beginning | end"},
+};
+
+constexpr Key<Settings> kTopKeys[] = {
+    {"version", parse_version, "1"},
+    {"listen", parse_listen_key, "HOST:PORT or :PORT of the HTTP server"},
+    {"packs", parse_packs, "auto | none | a list of names"},
+    {"rules", parse_rules, "files or directories of *.yaml; or a map of rules"},
+    {"targets", parse_targets, "what is read"},
+    {"limits",
+     [](const Reading& r, const Node& v, Settings& s) {
+       read_map(r, v, "`limits`", kLimitKeys, s.limits);
+       for (const Node::Entry& e : v.entries)
+         s.lines["limits." + e.key.text] = line_column(*r.document.file, e.key.span.begin).line;
+     },
+     "bounds of lines, records and series"},
+    {"state",
+     [](const Reading& r, const Node& v, Settings& s) {
+       State state;
+       read_map(r, v, "`state`", kStateKeys, state);
+       if (!state.dir.empty()) s.state_dir = state.dir;
+     },
+     "what outlives a restart"},
+    {"spool", nullptr, "bounds of what is kept of standard input"},
+    {"loki", nullptr, "where lines are sent"},
+};
+
+template <class T, std::size_t N>
+void describe(std::string& out, std::string_view prefix, const Key<T> (&table)[N]) {
+  for (const Key<T>& key : table) {
+    out += fmt::format("{}{}: {}{}\n", prefix, key.name, key.doc,
+                       key.parse == nullptr ? " (not in this version yet)" : "");
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string_view>& rule_file_keys() {
+  static const std::vector<std::string_view> kKeys = {
+      "metrics", "rules", "maps", "lift", "normalise", "tests", "formats", "tables", "redact"};
+  return kKeys;
+}
+
+Settings load_settings(const YamlDocument& document, Diagnostics& diagnostics) {
+  Settings settings;
+  settings.file = document.file->name;
+  if (document.root.is_null()) return settings;
+  const Reading reading{document, diagnostics};
+  read_map(reading, document.root, "logtally.yaml", kTopKeys, settings, rule_file_keys());
+  for (const Node::Entry& entry : document.root.entries) {
+    settings.lines[entry.key.text] = line_column(*document.file, entry.key.span.begin).line;
+    const auto& passed = rule_file_keys();
+    const bool is_rules = entry.key.text == "rules";  // a list of files unless it is a map
+    settings.has_rules =
+        settings.has_rules ||
+        (!is_rules && std::find(passed.begin(), passed.end(), entry.key.text) != passed.end());
+  }
+  return settings;
+}
+
+std::string describe_settings() {
+  std::string out;
+  describe(out, "", kTopKeys);
+  describe(out, "targets.", kTargetKeys);
+  describe(out, "limits.", kLimitKeys);
+  describe(out, "state.", kStateKeys);
+  return out;
+}
+
+}  // namespace logtally::config

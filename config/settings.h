@@ -1,0 +1,68 @@
+// logtally.yaml, typed. Read once; modules take the parts they need as they are.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+#include "config/yaml_document.h"
+
+namespace logtally::config {
+
+// HOST:PORT or :PORT (all interfaces).
+struct ListenAddress {
+  std::string host;  // empty: all interfaces; IPv6 without its brackets
+  std::uint16_t port = 8081;
+
+  std::string text() const;
+  bool operator==(const ListenAddress&) const = default;
+};
+Result<ListenAddress> parse_listen(std::string_view text);
+Result<std::uint16_t> parse_port(std::string_view text);  // 1 to 65535; the error says so
+
+enum class Wrapper : std::uint8_t { automatic, none, docker, cri };
+enum class From : std::uint8_t { end, beginning };
+
+struct Target {
+  std::string name;                  // value of the label `target`
+  std::vector<std::string> paths;    // globs, relative to the working directory
+  std::vector<std::string> exclude;  // likewise
+  Wrapper wrapper = Wrapper::automatic;
+  From from = From::end;
+};
+
+struct Limits {
+  std::uint64_t line_bytes = 256 * 1024;
+  std::uint64_t record_bytes = 1024 * 1024;
+  std::uint64_t record_lines = 1000;
+  std::uint64_t series = 50'000;
+  std::uint64_t series_per_metric = 2'000;
+};
+
+struct Settings {
+  std::optional<ListenAddress> listen;
+  std::optional<std::vector<std::string>> packs;  // names; {"auto"}: all shipped; empty: none
+  std::vector<std::string> rules;  // files and directories, relative to the working directory
+  std::vector<Target> targets;
+  Limits limits;
+  std::optional<std::string> state_dir;  // "none"
+  bool has_rules = false;                // metrics, rules, maps ... stand in this file too
+  std::string file;                      // as it was named
+  std::map<std::string, std::uint32_t, std::less<>>
+      lines;  // of the top-level keys, and of limits' as "limits.series"
+};
+
+// Faults go to `diagnostics`; the settings are then of no use. Top-level keys of rule files are
+// passed over in silence: the rules module reads the same document.
+Settings load_settings(const YamlDocument& document, Diagnostics& diagnostics);
+
+// Top-level keys that belong to the rules module.
+const std::vector<std::string_view>& rule_file_keys();
+
+// The tables of keys as text for the reference page: "limits.series: ..." one a line.
+std::string describe_settings();
+
+}  // namespace logtally::config
