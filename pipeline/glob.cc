@@ -107,6 +107,7 @@ class Expansion {
     const std::string name = base.empty() ? "." : base;
     const std::unique_ptr<DIR, CloseDir> dir(::opendir(name.c_str()));
     if (!dir) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) result_.incomplete = true;
       if (errno == EACCES) result_.unreadable.push_back(name);
       return;
     }

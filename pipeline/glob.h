@@ -20,6 +20,8 @@ struct GlobResult {
   std::vector<std::string> directories;  // where a new match would show up: what to watch
   std::vector<std::string>
       unreadable;  // directories that could not be listed for want of permission
+  bool incomplete =
+      false;  // a directory could not be listed for another reason (descriptors, memory)
 };
 
 // A pattern that exists literally (a file named "a[1].log") is that file.

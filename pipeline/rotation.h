@@ -23,7 +23,7 @@ struct Observed {
     file
   };
   Kind kind = Kind::missing;
-  FileId id;
+  FileId id = {};
   std::uint64_t size = 0;
   bool known_elsewhere =
       false;  // a generation under another path, or one that lost its path, has this id
@@ -32,7 +32,7 @@ struct Observed {
 // What the path led to before.
 struct Known {
   bool any = false;  // false: nothing was read here yet
-  FileId id;
+  FileId id = {};
   std::uint64_t read_upto = 0;  // offset behind the last byte that was looked at
 };
 

@@ -101,6 +101,7 @@ struct Tail::Generation {
   bool grace_over = false;  // what it holds now is all that there will be
   bool over = false;
   std::uint64_t seen_scan = 0;
+  bool seen_before = true;  // in the scan before that one
   std::chrono::nanoseconds idle_since{0};
 };
 
@@ -239,13 +240,16 @@ void Tail::scan() {
   polling_ = options_.watching == Watching::poll;
   ++scans_;
   const auto began = options_.clock.steady();
-  std::vector<Sighting> sightings = sight();
+  bool complete = true;
+  std::vector<Sighting> sightings = sight(complete);
   settle_names(sightings);
   for (const Sighting& sighting : sightings) apply(sighting);
-  for (auto& [path, slot] : slots_) {
-    if (slot->scan != scans_ && slot->generation != kNoGeneration) lose_path(*slot);
+  if (complete) {
+    for (auto& [path, slot] : slots_) {
+      if (slot->scan != scans_ && slot->generation != kNoGeneration) lose_path(*slot);
+    }
+    prune();
   }
-  prune();
   if (polling_ && options_.watching == Watching::inotify && options_.follow && !said_polling_) {
     said_polling_ = true;
     messages_.push_back("some files cannot be watched for changes: looking at them every " +
@@ -258,8 +262,8 @@ void Tail::scan() {
 }
 
 // Every path that the targets name and that leads to something; the first target that names a path
-// has it.
-std::vector<Tail::Sighting> Tail::sight() {
+// has it. Not complete: what is not among them may be there all the same.
+std::vector<Tail::Sighting> Tail::sight(bool& complete) {
   std::vector<Sighting> sightings;
   std::vector<std::string> directories;
   std::set<std::string_view> taken;
@@ -272,6 +276,11 @@ std::vector<Tail::Sighting> Tail::sight() {
     };
     for (const std::string& pattern : target.paths) {
       GlobResult found = expand_glob(pattern);
+      if (found.incomplete) {
+        spare_descriptors();
+        found = expand_glob(pattern);
+        complete = complete && !found.incomplete;
+      }
       const bool many = has_wildcard(pattern);
       const bool below = pattern.find("**") != std::string::npos;
       std::move(found.directories.begin(), found.directories.end(),
@@ -322,7 +331,12 @@ void Tail::settle_names(std::vector<Sighting>& sightings) {
   for (Sighting& sighting : sightings) {
     if (sighting.observed.kind != Observed::Kind::file) continue;
     Generation* const known = find(sighting.observed.id);
-    if (known != nullptr) known->seen_scan = scans_;
+    if (known != nullptr && known->seen_scan != scans_) {
+      known->seen_before = known->seen_scan + 1 == scans_;
+      known->seen_scan = scans_;
+      // What is known is read before what is new.
+      if (!known->over && sighting.observed.size > known->cursor.searched) enqueue(*known);
+    }
     sighting.observed.known_elsewhere = known != nullptr;
     Sighting*& owner = owners[sighting.observed.id];
     const bool better = owner == nullptr || (known != nullptr ? known->path == sighting.path
@@ -439,6 +453,11 @@ void Tail::adopt(const Sighting& sighting, Slot& slot) {
   }
   slot.generation = generation.number;
   generation.target = sighting.target;
+  if (generation.over && !generation.seen_before) {  // it was away, and is a file like others again
+    generation.over = generation.rotated = false;
+    if (options_.follow) watch(generation);
+    scan_wanted_ = true;  // for what was written before the watch
+  }
   if (came_back) generation.retiring = generation.grace_over = generation.rotated = false;
   if (sighting.observed.size < generation.cursor.searched)
     return restart(generation, sighting.observed.size);
@@ -679,6 +698,10 @@ bool Tail::open_file(Generation& generation) {
   // O_NONBLOCK: whatever has come to stand at this path must not block us.
   constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
   OwnedFd fd(::open(generation.path.c_str(), kFlags));
+  if (!fd && (errno == EMFILE || errno == ENFILE)) {
+    spare_descriptors();
+    fd.reset(::open(generation.path.c_str(), kFlags));
+  }
   if (!fd) {
     const int error = errno;
     scan_wanted_ = scan_wanted_ || error == ENOENT;
@@ -729,6 +752,17 @@ void Tail::make_room() {
       close_file(*generation);
     }
   }
+}
+
+// The process is out of descriptors: from now on fewer files are kept open.
+void Tail::spare_descriptors() {
+  constexpr std::size_t kSpare = 8;
+  options_.max_open_files = open_files_ > kSpare ? open_files_ - kSpare : 1;
+  if (!std::exchange(said_spare_, true)) {
+    messages_.push_back("out of file descriptors: keeping at most " +
+                        std::to_string(options_.max_open_files) + " files open");
+  }
+  make_room();
 }
 
 // ---- finding things again

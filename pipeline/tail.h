@@ -91,7 +91,7 @@ class Tail {
   void look();
   void take_events();
   void scan();
-  std::vector<Sighting> sight();
+  std::vector<Sighting> sight(bool& complete);
   void settle_names(std::vector<Sighting>& sightings);
   void watch_directories(std::vector<std::string> directories);
   void apply(const Sighting& sighting);
@@ -107,6 +107,7 @@ class Tail {
   bool open_file(Generation& generation);
   void close_file(Generation& generation);
   void make_room();
+  void spare_descriptors();
   void align(Generation& generation);
   bool held_back(const Generation& generation) const;
   std::optional<Chunk> read_generation(Generation& generation);
@@ -152,6 +153,7 @@ class Tail {
   bool scan_wanted_ = true;
   bool polling_ = false;  // some file or directory cannot be watched
   bool said_polling_ = false;
+  bool said_spare_ = false;
   std::chrono::nanoseconds next_scan_{0};
   std::chrono::nanoseconds not_before_;  // scans take at most a fifth of the time
 };
