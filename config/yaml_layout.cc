@@ -424,10 +424,9 @@ class Reader {
 
   bool may_begin_plain(bool in_flow) {
     const char c = peek();
-    const std::size_t end = word_end();
     if (c == '&' || c == '*' || c == '!') {
       const std::string_view what = c == '&' ? "an anchor" : c == '*' ? "an alias" : "a tag";
-      fault("E005", at_, end, fmt::format("{} is not taken here", what),
+      fault("E005", at_, word_end(), fmt::format("{} is not taken here", what),
             fmt::format("text that begins with {} needs quotes", c));
       return false;
     }

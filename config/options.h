@@ -1,0 +1,104 @@
+// The command line: one table of options drives parsing, --help, --print-config and the
+// environment's names, one table of verbs the first word. Parsing is a function of its arguments:
+// the environment and the files that exist are passed in.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "config/settings.h"
+
+namespace logtally::config {
+
+using Environment = std::map<std::string, std::string, std::less<>>;
+using FileExists = std::function<bool(const std::string& path)>;
+
+enum class Verb : std::uint8_t { run, help, version };
+enum class Colour : std::uint8_t { automatic, always, never };
+
+// Wrong usage: exit 2. The text has no "error: " before it and may have several lines; for nothing
+// to do it is the help.
+struct UsageError {
+  std::string text;
+};
+
+// Where a value came from, for --print-config.
+struct Origin {
+  enum class Kind : std::uint8_t { default_value, file, environment, flag };
+  Kind kind = Kind::default_value;
+  std::string detail;  // "logtally.yaml:7", "METRICS_PORT", "--listen"
+
+  std::string text() const;  // "file logtally.yaml:7", "default"
+};
+
+// What was typed and what the environment says; nothing is decided yet.
+struct CommandLine {
+  Verb verb = Verb::run;
+  std::optional<std::string> config;  // the file to read, by -c, LOGTALLY_CONFIG or the lookup
+  Origin config_origin;
+  bool config_required =
+      false;  // named by -c or LOGTALLY_CONFIG: it is a fault if it cannot be read
+  std::vector<std::string> rules;
+  std::vector<std::string> packs;
+  std::optional<ListenAddress> listen;
+  std::optional<std::uint16_t> metrics_port;  // METRICS_PORT: the port alone
+  bool once = false;
+  bool print_metrics = false;
+  std::optional<bool> tee;
+  bool from_stdin = false;  // --stdin or FILE `-`
+  bool from_beginning = false;
+  std::optional<std::string> state_dir;
+  bool print_config = false;
+  int verbosity = 0;  // -v counts up, -q down
+  Colour colour = Colour::automatic;
+  bool no_colour = false;          // NO_COLOR is set
+  std::vector<std::string> files;  // FILE arguments but `-`, in order
+};
+
+// `args` without the program's name.
+std::variant<CommandLine, UsageError> parse_command_line(std::span<const std::string> args,
+                                                         const Environment& environment,
+                                                         const FileExists& exists);
+
+// What `run` does, decided: flag > environment > file > default.
+struct RunOptions {
+  std::optional<std::string> config_file;
+  ListenAddress listen;
+  bool serve = true;                          // false: --once without --listen opens no port
+  std::vector<std::string> packs = {"auto"};  // empty: none
+  std::vector<std::string> rules;             // those of the file, then those of the flags
+  std::vector<Target>
+      targets;  // of the file; without FILE arguments and standard input these are read
+  std::vector<std::string> files;
+  bool from_stdin = false;
+  bool once = false;
+  bool print_metrics = false;
+  bool tee = false;
+  From from = From::end;  // of FILE arguments; --from-beginning overrides the targets' too, and so
+                          // does --once
+  Limits limits;
+  std::string state_dir = "none";
+  int verbosity = 0;
+  Colour colour = Colour::automatic;
+  bool print_config = false;
+  std::map<std::string, Origin, std::less<>> origins;  // by the option's name in the table
+};
+
+RunOptions resolve(const CommandLine& line, const std::optional<Settings>& settings);
+
+// --print-config: each value with its origin, one a line.
+std::string print_config(const RunOptions& options);
+
+// --help.
+std::string help_text();
+
+// Is coloured text wanted on a stream that is a terminal or not?
+bool wants_colour(Colour colour, bool is_terminal, const Environment& environment);
+
+}  // namespace logtally::config

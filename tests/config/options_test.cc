@@ -1,0 +1,280 @@
+#include "config/options.h"
+
+#include <set>
+
+#include <catch2/catch.hpp>
+
+using namespace logtally::config;
+
+namespace {
+
+using Args = std::vector<std::string>;
+
+struct World {
+  Environment environment;
+  std::set<std::string> files;
+
+  std::variant<CommandLine, UsageError> parse(const Args& args) const {
+    return parse_command_line(args, environment,
+                              [this](const std::string& path) { return files.count(path) > 0; });
+  }
+  CommandLine good(const Args& args) const {
+    auto parsed = parse(args);
+    if (const auto* error = std::get_if<UsageError>(&parsed)) FAIL(error->text);
+    return std::get<CommandLine>(std::move(parsed));
+  }
+  std::string bad(const Args& args) const {
+    auto parsed = parse(args);
+    const auto* error = std::get_if<UsageError>(&parsed);
+    return error == nullptr ? "(no error)" : error->text;
+  }
+};
+
+Settings settings_of(std::string text) {
+  Diagnostics found;
+  const auto document = parse_yaml(
+      std::make_shared<const SourceFile>(SourceFile{"logtally.yaml", std::move(text)}), found);
+  REQUIRE(document != nullptr);
+  Settings settings = load_settings(*document, found);
+  INFO(found.render());
+  REQUIRE(found.all().empty());
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("options: flags with their values in every form") {
+  const World world;
+  const CommandLine line = world.good({"run",
+                                       "-c",
+                                       "a.yaml",
+                                       "--rules=r1",
+                                       "--rules",
+                                       "r2",
+                                       "--pack",
+                                       "aria",
+                                       "--pack=skillmeat",
+                                       "--listen",
+                                       ":9000",
+                                       "--once",
+                                       "--print-metrics",
+                                       "--tee",
+                                       "--from-beginning",
+                                       "--state-dir",
+                                       "none",
+                                       "--print-config",
+                                       "-vvq",
+                                       "--color=never",
+                                       "x.log",
+                                       "-",
+                                       "--",
+                                       "--y",
+                                       "-"});
+  CHECK(line.verb == Verb::run);
+  CHECK(line.config == "a.yaml");
+  CHECK(line.config_required);
+  CHECK(line.rules == Args{"r1", "r2"});
+  CHECK(line.packs == Args{"aria", "skillmeat"});
+  CHECK(line.listen == ListenAddress{"", 9000});
+  CHECK(line.once);
+  CHECK(line.print_metrics);
+  CHECK(line.tee == true);
+  CHECK(line.from_beginning);
+  CHECK(line.state_dir == "none");
+  CHECK(line.print_config);
+  CHECK(line.verbosity == 1);
+  CHECK(line.colour == Colour::never);
+  CHECK(line.from_stdin);
+  CHECK(line.files == Args{"x.log", "--y", "-"});
+  CHECK(world.good({"-ca.yaml"}).config == "a.yaml");
+  CHECK(world.good({"--tee", "--no-tee"}).tee == false);
+  CHECK_FALSE(world.good({}).tee.has_value());
+}
+
+TEST_CASE("options: verbs, files and what is neither") {
+  World world;
+  world.files = {"engine", "a.log"};
+  CHECK(world.good({"help"}).verb == Verb::help);
+  CHECK(world.good({"-h"}).verb == Verb::help);
+  CHECK(world.good({"version"}).verb == Verb::version);
+  CHECK(world.good({"run", "--version"}).verb == Verb::version);
+  CHECK(world.good({"engine"}).files == Args{"engine"});
+  CHECK(world.good({"missing.log"}).files == Args{"missing.log"});
+  CHECK(world.good({"run", "word"}).files == Args{"word"});
+  CHECK(world.good({"--", "check"}).files == Args{"check"});
+}
+
+TEST_CASE("options: wrong usage says what to type") {
+  const World world;
+  struct Case {
+    Args args;
+    std::string want;
+  };
+  const Case cases[] = {
+      {{"rnu"}, "unknown command `rnu`; did you mean `run`?"},
+      {{"chekc"}, "unknown command `chekc`; did you mean `check`?"},
+      {{"frobnicate"},
+       "unknown command `frobnicate`, and no file of that name; `logtally --help` lists all"},
+      {{"check"}, "`check` is not in this version yet"},
+      {{"exec", "--", "x"}, "`exec` is not in this version yet"},
+      {{"--lisen", ":1"}, "unknown flag `--lisen`; did you mean `--listen`?"},
+      {{"--ocne"}, "unknown flag `--ocne`; did you mean `--once`?"},
+      {{"-x"}, "unknown flag `-x`; `logtally --help` lists all"},
+      {{"--listen"}, "--listen needs a value: --listen HOST:PORT"},
+      {{"--listen", "--once"}, "--listen needs a value: --listen HOST:PORT"},
+      {{"--listen="}, "--listen needs a value: --listen HOST:PORT"},
+      {{"-c"}, "-c needs a value: -c FILE"},
+      {{"--listen", "abc"}, "--listen: abc is not HOST:PORT or :PORT"},
+      {{"--listen", ":99999"}, "--listen: 99999 is not a port (1–65535)"},
+      {{"--once=yes"}, "--once takes no value"},
+      {{"--pack", "arai"}, "--pack: there is no pack `arai`; did you mean `aria`?"},
+      {{"--pack", "none", "--pack", "aria"}, "--pack: `auto` and `none` stand alone"},
+      {{"--color", "blue"}, "--color: `blue` is none of auto, always, never"},
+      {{"--print-metrics"}, "--print-metrics needs --once"},
+      {{"--state-dir", "/var/lib/x"},
+       "--state-dir: state in `/var/lib/x` is not in this version yet: positions and totals will "
+       "be kept there; only `none` is taken"},
+      {{"--\x1b"}, "unknown flag `--␛`; `logtally --help` lists all"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.args);
+    CHECK(world.bad(c.args) == c.want);
+  }
+}
+
+TEST_CASE("options: the environment's values are checked under their own name") {
+  for (const char* port : {"abc", "0", "65536", "-1", "80 ", "8e3"}) {
+    World world;
+    world.environment["METRICS_PORT"] = port;
+    CHECK(world.bad({}) == std::string("METRICS_PORT=") + port + " is not a port (1–65535)");
+    CHECK(world.good({"--help"}).verb == Verb::help);
+  }
+  World world;
+  world.environment = {{"METRICS_PORT", "9091"}, {"NO_COLOR", "1"}};
+  const CommandLine line = world.good({});
+  CHECK(line.metrics_port == 9091);
+  CHECK(line.no_colour);
+}
+
+TEST_CASE("options: the configuration file is looked for in order") {
+  World world;
+  CHECK_FALSE(world.good({}).config);
+  world.environment["HOME"] = "/h";
+  world.files.insert("/etc/logtally/logtally.yaml");
+  CHECK(world.good({}).config == "/etc/logtally/logtally.yaml");
+  world.files.insert("/h/.config/logtally/logtally.yaml");
+  CHECK(world.good({}).config == "/h/.config/logtally/logtally.yaml");
+  world.files.insert("/x/logtally/logtally.yaml");
+  world.environment["XDG_CONFIG_HOME"] = "/x";
+  CHECK(world.good({}).config == "/x/logtally/logtally.yaml");
+  world.files.insert("logtally.yaml");
+  CHECK(world.good({}).config == "logtally.yaml");
+  CHECK_FALSE(world.good({}).config_required);
+  world.environment["LOGTALLY_CONFIG"] = "env.yaml";
+  CHECK(world.good({}).config == "env.yaml");
+  CHECK(world.good({}).config_required);
+  CHECK(world.good({"-c", "flag.yaml"}).config == "flag.yaml");
+}
+
+TEST_CASE("options: flag over environment over file over default, each with its origin") {
+  World world;
+  const RunOptions bare = resolve(world.good({}), std::nullopt);
+  CHECK(bare.listen == ListenAddress{"127.0.0.1", 8081});
+  CHECK(bare.packs == Args{"auto"});
+  CHECK(bare.serve);
+  CHECK(bare.from == From::end);
+  CHECK(bare.origins.empty());
+
+  const Settings file = settings_of(
+      "version: 1\nlisten: 0.0.0.0:7000\npacks: none\nrules: [a.yaml]\nlimits: {series: "
+      "7}\ntargets: [{name: t, path: t.log}]\n");
+  const RunOptions from_file = resolve(world.good({}), file);
+  CHECK(from_file.listen == ListenAddress{"0.0.0.0", 7000});
+  CHECK(from_file.origins.at("listen").text() == "file logtally.yaml:2");
+  CHECK(from_file.packs.empty());
+  CHECK(from_file.limits.series == 7);
+  CHECK(from_file.origins.at("limits.series").text() == "file logtally.yaml:5");
+  CHECK(from_file.origins.count("limits.line_bytes") == 0);
+  CHECK(from_file.targets.size() == 1);
+
+  world.environment["METRICS_PORT"] = "9091";
+  const RunOptions env = resolve(world.good({}), file);
+  CHECK(env.listen == ListenAddress{"0.0.0.0", 9091});
+  CHECK(env.origins.at("listen").text() == "environment METRICS_PORT");
+
+  const RunOptions flags = resolve(
+      world.good({"--listen", ":1", "--pack", "aria", "--rules", "b.yaml", "--from-beginning"}),
+      file);
+  CHECK(flags.listen == ListenAddress{"", 1});
+  CHECK(flags.origins.at("listen").text() == "flag --listen");
+  CHECK(flags.packs == Args{"aria"});
+  CHECK(flags.rules == Args{"a.yaml", "b.yaml"});
+  CHECK(flags.from == From::beginning);
+  CHECK(flags.targets[0].from == From::beginning);
+  CHECK(resolve(world.good({"--pack", "none"}), std::nullopt).packs.empty());
+}
+
+TEST_CASE("options: --once opens a port only when told to") {
+  World world;
+  CHECK_FALSE(resolve(world.good({"--once"}), std::nullopt).serve);
+  CHECK(resolve(world.good({"--once"}), std::nullopt).from == From::beginning);
+  CHECK(resolve(world.good({"--once", "--listen", ":1"}), std::nullopt).serve);
+  CHECK_FALSE(resolve(world.good({"--once"}), settings_of("listen: :1\n")).serve);
+}
+
+TEST_CASE("options: --print-config names the origin of each value") {
+  World world;
+  world.environment["METRICS_PORT"] = "9091";
+  world.files = {"logtally.yaml"};
+  const std::string text = print_config(resolve(
+      world.good({"--tee"}), settings_of("version: 1\npacks: [aria]\nlimits: {series: 9}\n")));
+  const auto has = [&](const std::string& value, const std::string& origin) {
+    const std::size_t at = text.find(value);
+    if (at == std::string::npos) return false;
+    return text.substr(at, text.find('\n', at) - at).ends_with("# " + origin);
+  };
+  INFO(text);
+  CHECK(has("config: logtally.yaml", "default"));
+  CHECK(has("listen: 127.0.0.1:9091", "environment METRICS_PORT"));
+  CHECK(has("pack: [aria]", "file logtally.yaml:2"));
+  CHECK(has("tee: true", "flag --tee"));
+  CHECK(has("limits.series: 9", "file logtally.yaml:3"));
+  CHECK(has("limits.record_lines: 1000", "default"));
+}
+
+TEST_CASE("options: the help names every flag and every verb of this version") {
+  const std::string help = help_text();
+  for (const char* word : {"-c, --config FILE",
+                           "--rules FILE|DIR",
+                           "--pack NAME",
+                           "--listen HOST:PORT",
+                           "--once",
+                           "--print-metrics",
+                           "--tee",
+                           "--no-tee",
+                           "--stdin",
+                           "--from-beginning",
+                           "--state-dir DIR",
+                           "--print-config",
+                           "-v, --verbose",
+                           "-q, --quiet",
+                           "--color WHEN",
+                           "-h, --help",
+                           "--version",
+                           "[METRICS_PORT]",
+                           "  run ",
+                           "  version "}) {
+    CAPTURE(word);
+    CHECK(help.find(word) != std::string::npos);
+  }
+  CHECK(help.find("limits") == std::string::npos);
+}
+
+TEST_CASE("options: colour on terminals, unless said otherwise") {
+  CHECK(wants_colour(Colour::automatic, true, {}));
+  CHECK_FALSE(wants_colour(Colour::automatic, false, {}));
+  CHECK_FALSE(wants_colour(Colour::automatic, true, {{"NO_COLOR", "1"}}));
+  CHECK_FALSE(wants_colour(Colour::automatic, true, {{"TERM", "dumb"}}));
+  CHECK(wants_colour(Colour::always, false, {{"NO_COLOR", "1"}}));
+  CHECK_FALSE(wants_colour(Colour::never, true, {}));
+}
