@@ -17,9 +17,27 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-Level one_of(std::string_view word, Level level, std::string_view a, std::string_view b = {},
-             std::string_view c = {}, std::string_view d = {}) {
-  return word == a || word == b || word == c || word == d ? level : Level::none;
+constexpr char lowered(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+// Up to eight bytes as one number, letters in lower case.
+constexpr std::uint64_t packed(std::string_view word) {
+  std::uint64_t number = 0;
+  for (const char c : word) {
+    number = number << 8 | static_cast<unsigned char>(lowered(c));
+  }
+  return number;
+}
+
+// Is the name, from its ninth byte on, this?
+Level rest_is(std::string_view name, std::string_view rest, Level level) {
+  name.remove_prefix(sizeof(std::uint64_t));
+  if (name.size() != rest.size()) return Level::none;
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    if (lowered(name[i]) != rest[i]) return Level::none;
+  }
+  return level;
 }
 
 Level numbered(std::string_view word) {
@@ -44,43 +62,48 @@ Level numbered(std::string_view word) {
 
 Level parse_level(std::string_view text) {
   const std::string_view name = trimmed(text);
-  if (name.empty() || name.size() > kLongestName) return Level::none;
-
-  char lower[kLongestName];
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const char c = name[i];
-    lower[i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  }
-  const std::string_view word{lower, name.size()};
-
-  switch (word.front()) {
-    case 'i':
-      return one_of(word, Level::info, "info", "i", "inf", "information");
-    case 'd':
-      return one_of(word, Level::debug, "debug", "d", "dbg");
-    case 'w':
-      return one_of(word, Level::warning, "warning", "warn", "w", "wrn");
-    case 'e':
-      if (word.starts_with("em")) return one_of(word, Level::critical, "emergency", "emerg");
-      return one_of(word, Level::error, "error", "err", "e");
-    case 'c':
-      return one_of(word, Level::critical, "critical", "crit", "c");
-    case 'f':
-      return one_of(word, Level::critical, "fatal", "f");
-    case 't':
-      return one_of(word, Level::trace, "trace", "t", "trc");
-    case 'n':
-      return one_of(word, Level::info, "notice");
-    case 'v':
-      return one_of(word, Level::debug, "verbose");
-    case 's':
-      return one_of(word, Level::error, "severe");
-    case 'p':
-      return one_of(word, Level::critical, "panic");
-    case 'a':
-      return one_of(word, Level::critical, "alert");
+  if (name.empty() || name.size() > kLongestName || name.front() == '\0') return Level::none;
+  switch (packed(name.substr(0, sizeof(std::uint64_t)))) {
+    case packed("info"):
+    case packed("i"):
+    case packed("inf"):
+    case packed("notice"):
+      return Level::info;
+    case packed("informat"):
+      return rest_is(name, "ion", Level::info);
+    case packed("debug"):
+    case packed("d"):
+    case packed("dbg"):
+    case packed("verbose"):
+      return Level::debug;
+    case packed("warning"):
+    case packed("warn"):
+    case packed("w"):
+    case packed("wrn"):
+      return Level::warning;
+    case packed("error"):
+    case packed("err"):
+    case packed("e"):
+    case packed("severe"):
+      return Level::error;
+    case packed("critical"):
+      return rest_is(name, "", Level::critical);
+    case packed("emergenc"):
+      return rest_is(name, "y", Level::critical);
+    case packed("crit"):
+    case packed("c"):
+    case packed("fatal"):
+    case packed("f"):
+    case packed("panic"):
+    case packed("alert"):
+    case packed("emerg"):
+      return Level::critical;
+    case packed("trace"):
+    case packed("t"):
+    case packed("trc"):
+      return Level::trace;
     default:
-      return numbered(word);
+      return numbered(name);
   }
 }
 

@@ -87,9 +87,22 @@ class Block {
   unsigned valid_ = 0xffff;
 };
 
-bool starts_with(const char* p, const char* end, const std::string& literal) {
-  return static_cast<std::size_t>(end - p) >= literal.size() &&
-         std::memcmp(p, literal.data(), literal.size()) == 0;
+// The first eight bytes at once: most literals are not longer, and a call of memcmp would cost more
+// than the comparison.
+bool starts_with(const char* p, const char* end, const Step& step) {
+  const std::size_t length = step.literal.size();
+  if (static_cast<std::size_t>(end - p) < length) return false;
+  if (end - p < static_cast<std::ptrdiff_t>(sizeof step.first_bytes)) {
+    for (std::size_t i = 0; i < length; ++i) {
+      if (p[i] != step.literal[i]) return false;
+    }
+    return true;
+  }
+  std::uint64_t bytes;
+  std::memcpy(&bytes, p, sizeof bytes);
+  if (((bytes ^ step.first_bytes) & step.first_mask) != 0) return false;
+  return length <= sizeof bytes || std::memcmp(p + sizeof bytes, step.literal.data() + sizeof bytes,
+                                               length - sizeof bytes) == 0;
 }
 
 // ---- fitting ----
@@ -132,7 +145,7 @@ class Fitter {
       meter_.add(1);
       switch (step->part) {
         case Part::literal:
-          if (!starts_with(p, end_, step->literal)) return false;
+          if (!starts_with(p, end_, *step)) return false;
           p += step->literal.size();
           break;
         case Part::blank: {
@@ -175,20 +188,20 @@ class Fitter {
   }
 
   bool split_fits(const Step* blank, const char* p, const char* after, unsigned splits) {
-    Failed& failed = failed_split(blank->slot, splits);
-    if (failed.holds(p)) return false;
+    const bool known = (split_rows_ >> blank->slot & 1) != 0;
+    if (known && failed_splits_[blank->slot][splits].holds(p)) return false;
     if (fits(blank + 1, after, splits)) return true;
     if (after - p > 1 && fits(blank + 2, p + 1, splits + 1)) return take(blank + 1, p + 1, p + 1);
-    failed = {p, after};
+    remember_split(blank->slot, splits, {p, after});
     return false;
   }
 
-  Failed& failed_split(std::size_t slot, unsigned splits) {
+  void remember_split(std::size_t slot, unsigned splits, Failed failed) {
     if ((split_rows_ >> slot & 1) == 0) {
-      for (Failed& failed : failed_splits_[slot]) failed = {};
+      for (Failed& other : failed_splits_[slot]) other = {nullptr, nullptr};
       split_rows_ |= std::uint32_t{1} << slot;
     }
-    return failed_splits_[slot][splits];
+    failed_splits_[slot][splits] = failed;
   }
 
   bool word_fits(const Step* word, const char* p, unsigned splits) {
@@ -197,8 +210,7 @@ class Fitter {
     const Step* next = word + 1;
     const char* run_end = nullptr;
     if (next->part == Part::literal && next[1].part != Part::end) {
-      for (const char* q = p; const char* at = find_in_word(q, next->literal, run_end);
-           q = at + 1) {
+      for (const char* q = p; const char* at = find_in_word(q, *next, run_end); q = at + 1) {
         if (fits(next + 1, at + next->literal.size(), splits)) return take(word, p, at);
       }
     } else {
@@ -223,7 +235,7 @@ class Fitter {
       const char* to = end_ - next->literal.size();
       if (to >= p && ends_at(to, next)) return take(text, p, to);
     } else if (next->part == Part::literal) {
-      for (const char* q = p; const char* at = find(q, limit, next->literal); q = at + 1) {
+      for (const char* q = p; const char* at = find(q, limit, *next); q = at + 1) {
         if (fits(next + 1, at + next->literal.size())) return take(text, p, at);
       }
     } else {
@@ -269,7 +281,7 @@ class Fitter {
 
   // Is `at` where the last literal (or nothing) ends the text?
   bool ends_at(const char* at, const Step* last) const {
-    return last->part == Part::end ? at == end_ : starts_with(at, end_, last->literal);
+    return last->part == Part::end ? at == end_ : starts_with(at, end_, *last);
   }
 
   const char* word_end(const char* p) {
@@ -294,7 +306,8 @@ class Fitter {
   }
 
   // The first literal that begins in [p, limit).
-  const char* find(const char* p, const char* limit, const std::string& literal) {
+  const char* find(const char* p, const char* limit, const Step& step) {
+    const std::string& literal = step.literal;
     const auto length = static_cast<std::ptrdiff_t>(literal.size());
     if (end_ - p < length) return nullptr;
     const char* const stop = limit <= end_ - length ? limit : end_ - length + 1;
@@ -308,7 +321,7 @@ class Fitter {
       for (; candidates != 0; candidates &= candidates - 1) {
         const char* at = block.base + std::countr_zero(candidates);
         if (at >= stop) return nullptr;
-        if (std::memcmp(at, literal.data(), literal.size()) == 0) return at;
+        if (starts_with(at, end_, step)) return at;
       }
       p = block.base + Block::kSize;
     }
@@ -317,8 +330,8 @@ class Fitter {
 
   // The first literal that begins in the word at p or right behind it; nullptr and the end of the
   // word if there is none.
-  const char* find_in_word(const char* p, const std::string& literal, const char*& run_end) {
-    const char first = literal.front();
+  const char* find_in_word(const char* p, const Step& step, const char*& run_end) {
+    const char first = step.literal.front();
     while (p < end_) {
       const Block block(begin_, p, end_);
       meter_.add(Block::kSize);
@@ -327,7 +340,7 @@ class Fitter {
           block.equal(first) & (spaces ^ (spaces - 1));  // as far as the first space
       for (; candidates != 0; candidates &= candidates - 1) {
         const char* at = block.base + std::countr_zero(candidates);
-        if (starts_with(at, end_, literal)) return at;
+        if (starts_with(at, end_, step)) return at;
       }
       if (spaces != 0) {
         run_end = block.base + std::countr_zero(spaces);
@@ -489,8 +502,13 @@ std::variant<Parsed, PatternFault> parse(std::string_view source, PatternUse use
   return parsed;
 }
 
-// What the fitter needs to know about the neighbours of a step.
+// What the fitter needs to know about a step beforehand.
 void link(std::vector<Step>& steps) {
+  for (Step& step : steps) {
+    const std::size_t first = std::min(step.literal.size(), sizeof step.first_bytes);
+    std::memcpy(&step.first_bytes, step.literal.data(), first);
+    std::memset(&step.first_mask, 0xff, first);
+  }
   for (std::size_t i = 0; i + 2 < steps.size(); ++i) {
     const Part capture = steps[i + 1].part;
     const bool may_be_empty = capture == Part::word || capture == Part::text;
@@ -535,9 +553,8 @@ std::variant<Pattern, PatternFault> Pattern::compile(std::string_view source, Pa
   pattern.literal_prefix_ = parsed.steps.front().literal;
   if (parsed.steps.size() > 1)
     pattern.literal_suffix_ = parsed.steps[parsed.steps.size() - 2].literal;
-  const std::size_t first = std::min(pattern.literal_prefix_.size(), sizeof pattern.first_bytes_);
-  std::memcpy(&pattern.first_bytes_, pattern.literal_prefix_.data(), first);
-  std::memset(&pattern.first_mask_, 0xff, first);
+  pattern.first_bytes_ = parsed.steps.front().first_bytes;
+  pattern.first_mask_ = parsed.steps.front().first_mask;
   pattern.steps_ = std::move(parsed.steps);
   return pattern;
 }

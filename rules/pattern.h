@@ -11,8 +11,9 @@
 //
 // Of all fits the one counts that is found by deciding from left to right: a blank takes as many as
 // there are, a capture as little as lets the rest fit. That is what a backtracking matcher would
-// find; here it costs O(length * parts), because each part remembers from where on it has failed
-// (see Fitter in pattern.cc).
+// find; here it costs O(length * captures), because each step remembers from where on it has failed
+// (see Fitter in pattern.cc). Only words between doubled blanks behind a text can cost O(length *
+// captures^2).
 #pragma once
 
 #include <cstddef>
@@ -67,7 +68,9 @@ class Pattern {
         false;  // blank: a capture and another blank follow, all may lie within one run of blanks
     std::uint8_t slot = 0;  // captures: index over all of them, dropped ones too; a blank that may
                             // split: its capture's
-    std::int8_t output = -1;  // captures: index into captures(); -1: dropped
+    std::int8_t output = -1;        // captures: index into captures(); -1: dropped
+    std::uint64_t first_bytes = 0;  // of the literal, as memory holds them
+    std::uint64_t first_mask = 0;
     std::string literal{};
   };
 

@@ -85,6 +85,10 @@ TEST_CASE("level: what is no level is none") {
   }
 }
 
+TEST_CASE("level: a NUL in front makes no level") {
+  CHECK(parse_level(std::string_view("\0info", 5)) == Level::none);
+}
+
 TEST_CASE("level: every name reads back as its level") {
   for (const Level level :
        {Level::trace, Level::debug, Level::info, Level::warning, Level::error, Level::critical}) {
