@@ -1,0 +1,63 @@
+// rules::Delta: all that counting records changes: series, and how often each rule matched and skipped. The memo of label
+// values lives here too, since it points at the series. Lives on the worker thread; not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "rules/dispatch.h"
+#include "rules/value.h"
+#include "sinks/metrics/delta.h"
+#include "sinks/metrics/totals.h"
+
+namespace logtally::rules {
+
+class RuleSet;
+
+// What a rule's labels came to for certain inputs: one look-up finds the series of all its actions.
+class LabelMemo {
+ public:
+  struct Cell {
+    metrics::Series* series = nullptr;  // null: not resolved yet, or not to be had
+    bool refused = false;               // a label is missing or the like: `reason`
+    SkipReason reason = SkipReason::missing_field;
+  };
+
+  explicit LabelMemo(std::size_t actions) : actions_(actions) {}
+
+  // The cells of this key, unresolved when it is new. Valid until the next find().
+  Cell* find(std::string_view key);
+
+ private:
+  static constexpr std::size_t kMaxEntries = 4096;
+  static constexpr std::size_t kMaxKeyBytes = 256 * 1024;
+  struct Entry {
+    std::uint64_t hash = 0;
+    std::uint32_t key = 0;     // into keys_
+    std::uint32_t size = 0;
+    std::uint32_t cells = 0;   // into cells_; + 1, 0 is free
+  };
+  void grow();
+
+  std::size_t actions_;
+  std::size_t used_ = 0;
+  std::vector<Entry> entries_;
+  std::string keys_;
+  std::vector<Cell> cells_;
+};
+
+struct Delta {
+  explicit Delta(const RuleSet& rules);
+
+  metrics::Delta series;
+  std::vector<metrics::RuleTotals> rules;  // by rule; per action the skips
+  std::vector<LabelMemo> memos;            // by rule
+
+  // Working memory of count(), kept so that nothing is allocated per record.
+  Scope scope;
+  std::vector<RuleIndex> candidates;
+  std::vector<LabelMemo::Cell> loose_cells;  // of labels too long to remember
+};
+
+}  // namespace logtally::rules

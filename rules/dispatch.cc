@@ -1,0 +1,220 @@
+#include "rules/dispatch.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace logtally::rules {
+namespace {
+
+struct Words {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+};
+
+// The first and the last eight bytes: with the length they tell texts of up to 16 bytes apart exactly.
+Words words_of(std::string_view text) {
+  Words words;
+  if (text.size() >= 8) {
+    std::memcpy(&words.low, text.data(), 8);
+    std::memcpy(&words.high, text.data() + text.size() - 8, 8);
+  } else if (text.size() >= 4) {
+    std::uint32_t front = 0;
+    std::uint32_t back = 0;
+    std::memcpy(&front, text.data(), 4);
+    std::memcpy(&back, text.data() + text.size() - 4, 4);
+    words.low = front;
+    words.high = back;
+  } else if (!text.empty()) {
+    words.low = static_cast<unsigned char>(text[0]) | static_cast<std::uint64_t>(static_cast<unsigned char>(text[text.size() / 2])) << 8 |
+                static_cast<std::uint64_t>(static_cast<unsigned char>(text.back())) << 16;
+  }
+  return words;
+}
+
+std::size_t hash_of(const Words& words, std::size_t size) {
+  const std::uint64_t mixed = (words.low ^ size) * 0x9E3779B97F4A7C15ULL ^ (words.high + size) * 0xD6E8FEB86659FD93ULL;
+  return static_cast<std::size_t>(mixed ^ mixed >> 32);
+}
+
+std::uint64_t length_bit(std::size_t size) { return std::uint64_t{1} << std::min<std::size_t>(size, 63); }
+
+void append_once(std::vector<RuleIndex>& rules, RuleIndex rule) {
+  if (rules.empty() || rules.back() != rule) rules.push_back(rule);
+}
+
+}  // namespace
+
+Dispatch::Dispatch(const FieldPlan& plan) : plan_(plan), prefixes_(1) {}
+
+void Dispatch::under_value(FieldId field, std::string_view text, RuleIndex rule) {
+  auto of_field = std::find_if(values_.begin(), values_.end(), [&](const Values& v) { return v.field == field; });
+  if (of_field == values_.end()) {
+    values_.emplace_back().field = field;
+    of_field = values_.end() - 1;
+  }
+  auto entry = std::find_if(of_field->entries.begin(), of_field->entries.end(), [&](const Values::Entry& e) { return e.text == text; });
+  if (entry == of_field->entries.end()) {
+    of_field->entries.emplace_back().text = text;
+    entry = of_field->entries.end() - 1;
+  }
+  append_once(entry->rules, rule);
+}
+
+void Dispatch::under_presence(FieldId field, RuleIndex rule) {
+  auto found = std::find_if(presence_.begin(), presence_.end(), [&](const auto& p) { return p.first == field; });
+  if (found == presence_.end()) {
+    presence_.emplace_back(field, std::vector<RuleIndex>());
+    found = presence_.end() - 1;
+  }
+  append_once(found->second, rule);
+}
+
+void Dispatch::under_message_prefix(std::string_view prefix, RuleIndex rule) { insert_prefix(0, prefix, rule); }
+
+void Dispatch::insert_prefix(std::uint16_t at, std::string_view rest, RuleIndex rule) {
+  for (;;) {
+    if (rest.empty()) return append_once(prefixes_[at].rules, rule);
+    std::uint16_t next = 0;
+    for (const std::uint16_t child : prefixes_[at].children) {
+      if (prefixes_[child].label[0] == rest[0]) next = child;
+    }
+    if (next == 0) {
+      prefixes_[at].children.push_back(static_cast<std::uint16_t>(prefixes_.size()));
+      prefixes_.push_back({.label = std::string(rest), .rules = {rule}, .children = {}});
+      return;
+    }
+    std::size_t common = 0;
+    const std::size_t limit = std::min(prefixes_[next].label.size(), rest.size());
+    while (common < limit && prefixes_[next].label[common] == rest[common]) ++common;
+    if (common < prefixes_[next].label.size()) {  // split: the lower half moves to a node of its own
+      PrefixNode lower = prefixes_[next];
+      lower.label.erase(0, common);
+      prefixes_[next].label.resize(common);
+      prefixes_[next].rules.clear();
+      prefixes_[next].children = {static_cast<std::uint16_t>(prefixes_.size())};
+      prefixes_.push_back(std::move(lower));
+    }
+    rest.remove_prefix(common);
+    at = next;
+  }
+}
+
+void Dispatch::Values::build() {
+  slots.assign(std::bit_ceil(entries.size() * 4), 0);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    Entry& entry = entries[i];
+    const Words words = words_of(entry.text);
+    entry.low = words.low;
+    entry.high = words.high;
+    lengths |= length_bit(entry.text.size());
+    std::size_t at = hash_of(words, entry.text.size()) & (slots.size() - 1);
+    while (slots[at] != 0) at = (at + 1) & (slots.size() - 1);
+    slots[at] = static_cast<std::uint16_t>(i + 1);
+  }
+}
+
+const std::vector<RuleIndex>* Dispatch::Values::find(std::string_view text) const {
+  if ((lengths & length_bit(text.size())) == 0) return nullptr;
+  const Words words = words_of(text);
+  for (std::size_t at = hash_of(words, text.size()) & (slots.size() - 1); slots[at] != 0; at = (at + 1) & (slots.size() - 1)) {
+    const Entry& entry = entries[slots[at] - 1U];
+    if (entry.low == words.low && entry.high == words.high && entry.text.size() == text.size() &&
+        (text.size() <= 16 || entry.text == text)) {
+      return &entry.rules;
+    }
+  }
+  return nullptr;
+}
+
+void Dispatch::finish() {
+  on_slot_.resize(plan_.slot_count());
+  mask_.assign((plan_.slot_count() + 64) / 64, 0);
+  const auto file = [&](FieldId field, std::int16_t values, std::int16_t presence) {
+    for (const SlotId slot : plan_.candidates(field)) {
+      mask_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+      auto& entries = on_slot_[slot];
+      const auto same = std::find_if(entries.begin(), entries.end(), [&](const OnSlot& e) { return e.field == field; });
+      if (same == entries.end()) {
+        entries.push_back({.field = field, .values = values, .presence = presence});
+      } else {
+        if (values >= 0) same->values = values;
+        if (presence >= 0) same->presence = presence;
+      }
+    }
+  };
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    values_[i].build();
+    file(values_[i].field, static_cast<std::int16_t>(i), -1);
+  }
+  for (std::size_t i = 0; i < presence_.size(); ++i) file(presence_[i].first, -1, static_cast<std::int16_t>(i));
+}
+
+std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFields& known, std::vector<RuleIndex>& buffer) const {
+  // Most records meet the rules of one list; only where there are several is anything copied and sorted.
+  const std::vector<RuleIndex>* only = nullptr;
+  std::size_t lists = 0;
+  const auto take = [&](const std::vector<RuleIndex>& rules) {
+    if (rules.empty()) return;
+    if (++lists == 1) {
+      only = &rules;
+      return;
+    }
+    if (lists == 2) buffer.assign(only->begin(), only->end());
+    buffer.insert(buffer.end(), rules.begin(), rules.end());
+  };
+
+  take(always_);
+  const Event& event = scope.event();
+  event.for_each(mask_, [&](SlotId slot) {
+    const Token& token = event.slot(slot);
+    if (!token.present()) return;
+    for (const OnSlot& entry : on_slot_[slot]) {
+      const std::vector<SlotId>& candidates = plan_.candidates(entry.field);
+      // The field's value is that of its first candidate that is there.
+      bool first = true;
+      for (const SlotId candidate : candidates) {
+        if (candidate == slot) break;
+        if (event.has(candidate) && event.slot(candidate).present()) {
+          first = false;
+          break;
+        }
+      }
+      if (!first) continue;
+      if (entry.presence >= 0) take(presence_[static_cast<std::size_t>(entry.presence)].second);
+      if (entry.values < 0) continue;
+      const Values& values = values_[static_cast<std::size_t>(entry.values)];
+      const bool raw = token.kind == TokenKind::string && !token.escaped;
+      const std::vector<RuleIndex>* rules = values.find(raw ? token.text() : scope.text(token));
+      if (rules != nullptr) take(*rules);
+    }
+  });
+  if (uses_level_) {
+    const Token level = scope.token({.source = Ref::Source::field, .index = known.level, .under = Ref::kNoField});
+    if (level.present()) take(by_level_[static_cast<std::size_t>(parse_level(scope.text(level)))]);
+  }
+  if (prefixes_.size() > 1 && scope.has_message()) {
+    std::string_view rest = scope.message();
+    const PrefixNode* node = &prefixes_[0];
+    while (node != nullptr && !rest.empty()) {
+      const PrefixNode* next = nullptr;
+      for (const std::uint16_t child : node->children) {
+        if (prefixes_[child].label[0] != rest[0]) continue;
+        if (rest.starts_with(prefixes_[child].label)) next = &prefixes_[child];
+        break;
+      }
+      node = next;
+      if (node != nullptr) {
+        take(node->rules);
+        rest.remove_prefix(node->label.size());
+      }
+    }
+  }
+
+  if (lists == 0) return {};
+  if (lists == 1) return *only;
+  std::sort(buffer.begin(), buffer.end());
+  buffer.erase(std::unique(buffer.begin(), buffer.end()), buffer.end());
+  return buffer;
+}
+
+}  // namespace logtally::rules

@@ -1,0 +1,75 @@
+// Dispatch: which rules may match a record. Each rule is filed under one thing that every matching record has: a field's
+// value, the text that its message begins with, or a field being there at all. A record meets only the rules that are filed
+// under what it has, so a thousand rules cost about what ten do.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/event.h"
+#include "rules/level.h"
+#include "rules/scope.h"
+
+namespace logtally::rules {
+
+using RuleIndex = std::uint16_t;
+
+class Dispatch {
+ public:
+  explicit Dispatch(const FieldPlan& plan);
+
+  // Filing, before the first candidates(). `rule` in ascending order.
+  void under_value(FieldId field, std::string_view text, RuleIndex rule);
+  void under_level(Level level, RuleIndex rule) { by_level_[static_cast<std::size_t>(level)].push_back(rule); uses_level_ = true; }
+  void under_message_prefix(std::string_view prefix, RuleIndex rule);
+  void under_presence(FieldId field, RuleIndex rule);
+  void always(RuleIndex rule) { always_.push_back(rule); }
+  void finish();
+
+  // The rules that may match, in ascending order; valid until the next call with the same buffer.
+  std::span<const RuleIndex> candidates(Scope& scope, const WellKnownFields& known, std::vector<RuleIndex>& buffer) const;
+
+ private:
+  struct Values {  // of one field
+    struct Entry {
+      std::uint64_t low = 0;   // first and last 8 bytes of the text (overlapping when it is short)
+      std::uint64_t high = 0;
+      std::string text;
+      std::vector<RuleIndex> rules;
+    };
+    FieldId field = 0;
+    std::uint64_t lengths = 0;             // bit min(length, 63): some entry has it
+    std::vector<Entry> entries;
+    std::vector<std::uint16_t> slots;      // open addressing: index + 1
+    const std::vector<RuleIndex>* find(std::string_view text) const;
+    void build();
+  };
+  struct PrefixNode {  // of a radix tree over the prefixes
+    std::string label;
+    std::vector<RuleIndex> rules;
+    std::vector<std::uint16_t> children;
+  };
+  struct OnSlot {  // what to look at when a slot is filled
+    FieldId field;
+    std::int16_t values;     // index into values_, -1: none
+    std::int16_t presence;   // index into presence_, -1: none
+  };
+
+  void insert_prefix(std::uint16_t node, std::string_view rest, RuleIndex rule);
+
+  const FieldPlan& plan_;
+  std::vector<Values> values_;
+  std::vector<std::pair<FieldId, std::vector<RuleIndex>>> presence_;
+  std::array<std::vector<RuleIndex>, 7> by_level_;
+  bool uses_level_ = false;
+  std::vector<PrefixNode> prefixes_;       // 0 is the root
+  std::vector<RuleIndex> always_;
+  std::vector<std::vector<OnSlot>> on_slot_;
+  std::vector<std::uint64_t> mask_;        // slots with an entry in on_slot_
+};
+
+}  // namespace logtally::rules

@@ -1,0 +1,683 @@
+#include "rules/expression.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include <re2/re2.h>
+
+#include "config/suggest.h"
+
+namespace logtally::rules {
+
+enum class Operation : std::uint8_t {
+  constant, name, either, both, negate_truth, equal, unequal, less, less_equal, greater, greater_equal, fits, fits_not,
+  plus, minus, times, over, modulo, negate, call, look_up,
+};
+
+enum class Function : std::uint8_t { len, lower, upper, trim, replace, num, round, min, max };
+
+struct Expression::Node {
+  Operation operation = Operation::constant;
+  Function function = Function::len;
+  std::uint32_t left = 0;
+  std::uint32_t right = 0;
+  std::vector<std::uint32_t> arguments;           // call, look_up (one)
+  Ref ref;                                        // name
+  Value constant;                                 // its text is in `text`
+  std::string text;                               // constant text; look_up: the key behind the dot
+  std::shared_ptr<const re2::RE2> regex;          // fits, fits_not
+  const Map* map = nullptr;                       // look_up
+};
+
+namespace {
+
+struct FunctionRow {
+  std::string_view name;
+  Function function;
+  std::size_t least;
+  std::size_t most;
+};
+constexpr std::array<FunctionRow, 9> kFunctions = {{
+    {"len", Function::len, 1, 1},
+    {"lower", Function::lower, 1, 1},
+    {"upper", Function::upper, 1, 1},
+    {"trim", Function::trim, 1, 1},
+    {"replace", Function::replace, 3, 3},
+    {"num", Function::num, 1, 1},
+    {"round", Function::round, 1, 2},
+    {"min", Function::min, 2, 8},
+    {"max", Function::max, 2, 8},
+}};
+
+constexpr std::size_t kMaxExpressionDepth = 64;
+
+bool name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool digit(char c) { return c >= '0' && c <= '9'; }
+
+SkipReason reason_of(metrics::NumberError error) {
+  switch (error) {
+    case metrics::NumberError::not_finite: return SkipReason::not_finite;
+    case metrics::NumberError::over_limit: return SkipReason::over_limit;
+    default: return SkipReason::not_a_number;
+  }
+}
+
+Value of_parsed(const metrics::ParsedDecimal& parsed) {
+  return parsed.error == metrics::NumberError::none ? Value::of(parsed.value) : Value::refuse(reason_of(parsed.error));
+}
+
+}  // namespace
+
+Expression::Expression() = default;
+Expression::Expression(Expression&&) noexcept = default;
+Expression& Expression::operator=(Expression&&) noexcept = default;
+Expression::~Expression() = default;
+
+// ---------------------------------------------------------------- parsing
+
+class ExpressionParser {
+ public:
+  ExpressionParser(std::string_view source, const Names& names) : source_(source), names_(names) { advance(); }
+
+  std::variant<Expression, ExpressionFault> parse() {
+    const std::uint32_t root = parse_or();
+    if (!fault_ && token_ != Kind::end) fail("E020", "this does not belong to the expression", begin_, at_ - begin_);
+    if (fault_) return *fault_;
+    expression_.root_ = root;
+    return std::move(expression_);
+  }
+
+ private:
+  enum class Kind : std::uint8_t { end, number, text, field, word, symbol, bad };
+  using Node = Expression::Node;
+
+  void fail(std::string code, std::string text, std::size_t offset, std::size_t length, std::string help = {}) {
+    if (!fault_) fault_ = ExpressionFault{std::move(code), std::move(text), offset, std::max<std::size_t>(length, 1), std::move(help)};
+    token_ = Kind::end;
+  }
+
+  void advance() {
+    if (fault_) return;
+    while (at_ < source_.size() && (source_[at_] == ' ' || source_[at_] == '\t' || source_[at_] == '\n')) ++at_;
+    begin_ = at_;
+    if (at_ == source_.size()) {
+      token_ = Kind::end;
+      value_.clear();
+      return;
+    }
+    const char c = source_[at_];
+    if (digit(c) || (c == '.' && at_ + 1 < source_.size() && digit(source_[at_ + 1]))) return read_number();
+    if (c == '"' || c == '\'') return read_text(c);
+    if (c == '$') return read_field();
+    if (name_start(c)) {
+      while (at_ < source_.size() && (name_start(source_[at_]) || digit(source_[at_]))) ++at_;
+      token_ = Kind::word;
+      value_ = source_.substr(begin_, at_ - begin_);
+      return;
+    }
+    for (const std::string_view symbol : {"==", "!=", "<=", ">=", "=~", "!~"}) {
+      if (source_.substr(at_).starts_with(symbol)) return take_symbol(symbol.size());
+    }
+    if (std::string_view("+-*/%<>(),.").find(c) != std::string_view::npos) return take_symbol(1);
+    if (c == '=') return fail("E020", "`=` is no operator here", begin_, 1, "equality is `==`");
+    if (c == '&' || c == '|' || c == '!') return fail("E020", "this is no operator here", begin_, 1, "write `and`, `or`, `not`");
+    fail("E020", "this character does not belong in an expression", begin_, 1);
+  }
+
+  void take_symbol(std::size_t length) {
+    token_ = Kind::symbol;
+    value_ = source_.substr(at_, length);
+    at_ += length;
+  }
+
+  void read_number() {
+    while (at_ < source_.size() && (digit(source_[at_]) || source_[at_] == '.')) ++at_;
+    if (at_ + 1 < source_.size() && (source_[at_] | 0x20) == 'e' &&
+        (digit(source_[at_ + 1]) || ((source_[at_ + 1] == '-' || source_[at_ + 1] == '+') && at_ + 2 < source_.size() && digit(source_[at_ + 2])))) {
+      at_ += 2;
+      while (at_ < source_.size() && digit(source_[at_])) ++at_;
+    }
+    token_ = Kind::number;
+    value_ = source_.substr(begin_, at_ - begin_);
+    number_ = metrics::parse_decimal(value_);
+    if (number_.error != metrics::NumberError::none) fail("E020", "not a number", begin_, at_ - begin_);
+  }
+
+  void read_text(char quote) {
+    const std::size_t close = source_.find(quote, at_ + 1);
+    if (close == std::string_view::npos) {
+      return fail("E021", "this quoted text is never closed", begin_, source_.size() - begin_);
+    }
+    token_ = Kind::text;
+    value_ = source_.substr(at_ + 1, close - at_ - 1);
+    at_ = close + 1;
+  }
+
+  void read_field() {
+    ++at_;
+    const std::size_t first = at_;
+    for (;;) {
+      if (at_ < source_.size() && source_[at_] == '\'') {
+        const std::size_t close = source_.find('\'', at_ + 1);
+        if (close == std::string_view::npos) return fail("E021", "this quoted name is never closed", begin_, source_.size() - begin_);
+        at_ = close + 1;
+      } else {
+        const std::size_t part = at_;
+        while (at_ < source_.size() && (name_start(source_[at_]) || digit(source_[at_]) || source_[at_] == '@')) ++at_;
+        if (at_ == part) return fail("E020", "a field's name is missing behind `$`", begin_, at_ - begin_, "$name, $name.inner or $'odd name'");
+      }
+      const bool more = at_ + 1 < source_.size() && source_[at_] == '.' && (name_start(source_[at_ + 1]) || source_[at_ + 1] == '\'' || source_[at_ + 1] == '@');
+      if (!more) break;
+      ++at_;
+    }
+    token_ = Kind::field;
+    value_ = source_.substr(first, at_ - first);
+  }
+
+  bool is_symbol(std::string_view symbol) const { return token_ == Kind::symbol && value_ == symbol; }
+  bool is_word(std::string_view word) const { return token_ == Kind::word && value_ == word; }
+
+  std::uint32_t add(Node node) {
+    expression_.nodes_.push_back(std::move(node));
+    return static_cast<std::uint32_t>(expression_.nodes_.size() - 1);
+  }
+  std::uint32_t add(Operation operation, std::uint32_t left, std::uint32_t right = 0) {
+    Node node;
+    node.operation = operation;
+    node.left = left;
+    node.right = right;
+    return add(std::move(node));
+  }
+
+  std::uint32_t parse_or() {
+    if (++depth_ > kMaxExpressionDepth) {
+      fail("E020", "the expression is nested too deeply", begin_, 1);
+      return 0;
+    }
+    std::uint32_t left = parse_and();
+    while (is_word("or")) {
+      advance();
+      left = add(Operation::either, left, parse_and());
+    }
+    --depth_;
+    return left;
+  }
+
+  std::uint32_t parse_and() {
+    std::uint32_t left = parse_not();
+    while (is_word("and")) {
+      advance();
+      left = add(Operation::both, left, parse_not());
+    }
+    return left;
+  }
+
+  std::uint32_t parse_not() {
+    if (!is_word("not")) return parse_comparison();
+    if (++depth_ > kMaxExpressionDepth) fail("E020", "the expression is nested too deeply", begin_, 1);
+    advance();
+    const std::uint32_t operand = parse_not();
+    --depth_;
+    return add(Operation::negate_truth, operand);
+  }
+
+  std::uint32_t parse_comparison() {
+    const std::uint32_t left = parse_sum();
+    struct Row {
+      std::string_view symbol;
+      Operation operation;
+    };
+    static constexpr Row kRows[] = {{"==", Operation::equal}, {"!=", Operation::unequal}, {"<", Operation::less},
+                                    {"<=", Operation::less_equal}, {">", Operation::greater}, {">=", Operation::greater_equal}};
+    for (const Row& row : kRows) {
+      if (!is_symbol(row.symbol)) continue;
+      advance();
+      return add(row.operation, left, parse_sum());
+    }
+    if (is_symbol("=~") || is_symbol("!~")) {
+      const Operation operation = value_ == "=~" ? Operation::fits : Operation::fits_not;
+      advance();
+      if (token_ != Kind::text) {
+        fail("E020", "behind `=~` stands a regular expression in quotes", begin_, at_ - begin_);
+        return 0;
+      }
+      return add_regex(operation, left);
+    }
+    return left;
+  }
+
+  std::uint32_t add_regex(Operation operation, std::uint32_t left) {
+    Node node;
+    node.operation = operation;
+    node.left = left;
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_max_mem(4 << 20);
+    auto regex = std::make_shared<re2::RE2>(std::string(value_), options);
+    if (value_.size() > 1024) {
+      fail("E041", "the regular expression is longer than 1,024 bytes", begin_, at_ - begin_);
+      return 0;
+    }
+    if (!regex->ok()) {
+      fail("E041", regex->error(), begin_, at_ - begin_, "RE2 syntax (linear time): no look-ahead, no back-references");
+      return 0;
+    }
+    node.regex = std::move(regex);
+    advance();
+    return add(std::move(node));
+  }
+
+  std::uint32_t parse_sum() {
+    std::uint32_t left = parse_product();
+    while (is_symbol("+") || is_symbol("-")) {
+      const Operation operation = value_ == "+" ? Operation::plus : Operation::minus;
+      advance();
+      left = add(operation, left, parse_product());
+    }
+    return left;
+  }
+
+  std::uint32_t parse_product() {
+    std::uint32_t left = parse_unary();
+    while (is_symbol("*") || is_symbol("/") || is_symbol("%")) {
+      const Operation operation = value_ == "*" ? Operation::times : value_ == "/" ? Operation::over : Operation::modulo;
+      advance();
+      left = add(operation, left, parse_unary());
+    }
+    return left;
+  }
+
+  std::uint32_t parse_unary() {
+    if (!is_symbol("-")) return parse_primary();
+    if (++depth_ > kMaxExpressionDepth) fail("E020", "the expression is nested too deeply", begin_, 1);
+    advance();
+    const std::uint32_t operand = parse_unary();
+    --depth_;
+    return add(Operation::negate, operand);
+  }
+
+  std::uint32_t parse_primary() {
+    Node node;
+    switch (token_) {
+      case Kind::number: node.constant = Value::of(number_.value); break;
+      case Kind::text: node.text = value_; break;
+      case Kind::field: {
+        node.operation = Operation::name;
+        node.ref = names_.field(std::string(value_));
+        auto& refs = expression_.refs_;
+        if (std::find(refs.begin(), refs.end(), node.ref) == refs.end()) refs.push_back(node.ref);
+        break;
+      }
+      case Kind::word:
+        if (value_ == "true" || value_ == "false") {
+          node.constant = Value::of(value_ == "true");
+          break;
+        }
+        if (value_ == "null") {
+          node.constant = Value::absent();
+          break;
+        }
+        return parse_call();
+      case Kind::symbol:
+        if (value_ == "(") {
+          advance();
+          const std::uint32_t inner = parse_or();
+          expect(")");
+          return inner;
+        }
+        [[fallthrough]];
+      case Kind::end:
+      case Kind::bad:
+        fail("E020", token_ == Kind::end ? "the expression ends here, a value is missing" : "a value is expected here", begin_,
+             std::max<std::size_t>(at_ - begin_, 1));
+        return 0;
+    }
+    if (token_ == Kind::text) node.constant.kind = Value::Kind::text;
+    advance();
+    return add(std::move(node));
+  }
+
+  void expect(std::string_view symbol) {
+    if (is_symbol(symbol)) return advance();
+    fail("E020", "`" + std::string(symbol) + "` is missing here", begin_, std::max<std::size_t>(at_ - begin_, 1));
+  }
+
+  std::uint32_t parse_call() {
+    const std::string name(value_);
+    const std::size_t name_begin = begin_;
+    advance();
+    if (!is_symbol("(")) {
+      std::string help = "a field is written `$" + name + "`, text stands in quotes";
+      fail("E023", "`" + name + "` is neither a field nor a text", name_begin, name.size(), std::move(help));
+      return 0;
+    }
+    advance();
+    Node node;
+    const std::size_t arguments_begin = begin_;
+    if (!is_symbol(")")) {
+      for (;;) {
+        node.arguments.push_back(parse_or());
+        if (!is_symbol(",")) break;
+        advance();
+      }
+    }
+    const std::size_t close = begin_;
+    expect(")");
+    if (fault_) return 0;
+    if (const auto* row = std::find_if(kFunctions.begin(), kFunctions.end(), [&](const FunctionRow& r) { return r.name == name; });
+        row != kFunctions.end()) {
+      if (node.arguments.size() < row->least || node.arguments.size() > row->most) {
+        fail("E024", "`" + name + "` takes " + std::to_string(row->least) + (row->most > row->least ? " to " + std::to_string(row->most) : "") +
+                         (row->most == 1 ? " value" : " values") + ", here are " + std::to_string(node.arguments.size()),
+             name_begin, close + 1 - name_begin);
+        return 0;
+      }
+      node.operation = Operation::call;
+      node.function = row->function;
+      return add(std::move(node));
+    }
+    node.map = names_.map(name);
+    if (node.map == nullptr) {
+      std::vector<std::string> candidates = names_.callables();
+      for (const FunctionRow& row : kFunctions) candidates.emplace_back(row.name);
+      const std::string near = config::suggest(name, candidates);
+      fail("E025", "there is no map and no function `" + name + "`", name_begin, name.size(), near.empty() ? "" : "did you mean `" + near + "`?");
+      return 0;
+    }
+    if (node.arguments.size() != 1) {
+      fail("E024", "a map is called with one value, here are " + std::to_string(node.arguments.size()), arguments_begin, close - arguments_begin);
+      return 0;
+    }
+    node.operation = Operation::look_up;
+    if (is_symbol(".")) {
+      advance();
+      if (token_ != Kind::word) {
+        fail("E020", "a key of the map is missing behind the point", begin_, 1);
+        return 0;
+      }
+      node.text = value_;
+      advance();
+    }
+    return add(std::move(node));
+  }
+
+  std::string_view source_;
+  const Names& names_;
+  Expression expression_;
+  std::optional<ExpressionFault> fault_;
+  std::size_t at_ = 0;
+  std::size_t begin_ = 0;   // of the token
+  std::size_t depth_ = 0;
+  Kind token_ = Kind::end;
+  std::string value_;
+  metrics::ParsedDecimal number_;
+};
+
+std::variant<Expression, ExpressionFault> Expression::compile(std::string_view source, const Names& names) {
+  return ExpressionParser(source, names).parse();
+}
+
+Expression Expression::constant(std::string_view text) {
+  Expression expression;
+  Node& node = expression.nodes_.emplace_back();
+  node.text = text;
+  node.constant.kind = Value::Kind::text;
+  return expression;
+}
+
+const Ref* Expression::single() const {
+  return nodes_[root_].operation == Operation::name ? &nodes_[root_].ref : nullptr;
+}
+
+// ---------------------------------------------------------------- values
+
+std::string_view value_text(const Value& value, Scope& scope) {
+  switch (value.kind) {
+    case Value::Kind::boolean: return value.truth ? "true" : "false";
+    case Value::Kind::number: return scope.scratch().keep(metrics::to_string(value.number));
+    case Value::Kind::text: return value.text;
+    default: return {};
+  }
+}
+
+Value value_number(const Value& value, int shift) {
+  switch (value.kind) {
+    case Value::Kind::missing:
+    case Value::Kind::refused: return value;
+    case Value::Kind::boolean: return Value::refuse(SkipReason::not_a_number);
+    case Value::Kind::text: return of_parsed(metrics::parse_decimal(value.text, shift));
+    case Value::Kind::number: break;
+  }
+  if (shift == 0) return value;
+  std::int64_t factor = 1;
+  for (int i = 0; i < std::abs(shift); ++i) factor *= 10;
+  return of_parsed(shift > 0 ? metrics::multiply(value.number, Decimal::of(factor)) : metrics::divide(value.number, Decimal::of(factor)));
+}
+
+namespace {
+
+// As a number when it is one: numbers, and text that reads as one.
+std::optional<Decimal> as_number(const Value& value) {
+  if (value.kind == Value::Kind::number) return value.number;
+  if (value.kind != Value::Kind::text) return std::nullopt;
+  const metrics::ParsedDecimal parsed = metrics::parse_decimal(value.text);
+  if (parsed.error != metrics::NumberError::none) return std::nullopt;
+  return parsed.value;
+}
+
+}  // namespace
+
+bool values_equal(const Value& a, const Value& b, Scope& scope) {
+  if (a.kind == Value::Kind::number || b.kind == Value::Kind::number) {
+    const auto x = as_number(a);
+    const auto y = as_number(b);
+    if (x && y) return *x == *y;
+  }
+  return value_text(a, scope) == value_text(b, scope);
+}
+
+bool value_true(const Value& value) {
+  return value.usable() && !(value.kind == Value::Kind::boolean && !value.truth);
+}
+
+bool Expression::holds(Scope& scope) const { return value_true(evaluate(scope)); }
+
+// ---------------------------------------------------------------- evaluation
+
+Value Expression::evaluate(std::uint32_t index, Scope& scope) const {
+  const Node& node = nodes_[index];
+  switch (node.operation) {
+    case Operation::constant: {
+      Value value = node.constant;
+      if (value.kind == Value::Kind::text) value.text = node.text;
+      return value;
+    }
+    case Operation::name: return scope.value(node.ref);
+    case Operation::either: {
+      const Value left = evaluate(node.left, scope);
+      if (value_true(left) || left.kind == Value::Kind::refused) return left;
+      return evaluate(node.right, scope);
+    }
+    case Operation::both: {
+      const Value left = evaluate(node.left, scope);
+      if (!value_true(left)) return left.kind == Value::Kind::refused ? left : Value::of(false);
+      return evaluate(node.right, scope);
+    }
+    case Operation::negate_truth: {
+      const Value operand = evaluate(node.left, scope);
+      return operand.kind == Value::Kind::refused ? operand : Value::of(!value_true(operand));
+    }
+    case Operation::equal:
+    case Operation::unequal:
+    case Operation::less:
+    case Operation::less_equal:
+    case Operation::greater:
+    case Operation::greater_equal:
+    case Operation::fits:
+    case Operation::fits_not: return compare(node, scope);
+    case Operation::plus:
+    case Operation::minus:
+    case Operation::times:
+    case Operation::over:
+    case Operation::modulo: return calculate(node, scope);
+    case Operation::negate: {
+      const Value operand = value_number(evaluate(node.left, scope));
+      return operand.usable() ? Value::of(-operand.number) : operand;
+    }
+    case Operation::call: return call(node, scope);
+    case Operation::look_up: return look_up(node, scope);
+  }
+  return Value::absent();
+}
+
+Value Expression::compare(const Node& node, Scope& scope) const {
+  const Value left = evaluate(node.left, scope);
+  if (left.kind == Value::Kind::refused) return left;
+  if (left.kind == Value::Kind::missing) return Value::of(false);
+  if (node.operation == Operation::fits || node.operation == Operation::fits_not) {
+    const std::string_view text = value_text(left, scope);
+    const re2::StringPiece input(text.data(), text.size());
+    if (node.operation == Operation::fits_not || node.regex->NumberOfCapturingGroups() == 0) {
+      const bool found = re2::RE2::PartialMatch(input, *node.regex);
+      return Value::of(found == (node.operation == Operation::fits));
+    }
+    re2::StringPiece group;
+    if (!re2::RE2::PartialMatch(input, *node.regex, &group)) return Value::absent();
+    return group.data() == nullptr ? Value::absent() : Value::of(std::string_view(group.data(), group.size()));
+  }
+  const Value right = evaluate(node.right, scope);
+  if (right.kind == Value::Kind::refused) return right;
+  if (right.kind == Value::Kind::missing) return Value::of(false);
+  if (node.operation == Operation::equal) return Value::of(values_equal(left, right, scope));
+  if (node.operation == Operation::unequal) return Value::of(!values_equal(left, right, scope));
+
+  const auto x = as_number(left);
+  const auto y = as_number(right);
+  const int order = x && y ? (*x < *y ? -1 : *x > *y ? 1 : 0) : value_text(left, scope).compare(value_text(right, scope));
+  // Text against a number has no order.
+  if (!(x && y) && (left.kind == Value::Kind::number || right.kind == Value::Kind::number)) return Value::of(false);
+  switch (node.operation) {
+    case Operation::less: return Value::of(order < 0);
+    case Operation::less_equal: return Value::of(order <= 0);
+    case Operation::greater: return Value::of(order > 0);
+    default: return Value::of(order >= 0);
+  }
+}
+
+Value Expression::calculate(const Node& node, Scope& scope) const {
+  const Value left = value_number(evaluate(node.left, scope));
+  if (!left.usable()) return left;
+  const Value right = value_number(evaluate(node.right, scope));
+  if (!right.usable()) return right;
+  switch (node.operation) {
+    case Operation::plus:
+    case Operation::minus: {
+      const Decimal sum = node.operation == Operation::plus ? left.number + right.number : left.number - right.number;
+      return sum.in_range() ? Value::of(sum) : Value::refuse(SkipReason::over_limit);
+    }
+    case Operation::times: return of_parsed(metrics::multiply(left.number, right.number));
+    case Operation::over: return of_parsed(metrics::divide(left.number, right.number));
+    default: return of_parsed(metrics::remainder(left.number, right.number));
+  }
+}
+
+Value Expression::call(const Node& node, Scope& scope) const {
+  std::array<Value, 8> arguments;
+  for (std::size_t i = 0; i < node.arguments.size(); ++i) {
+    arguments[i] = evaluate(node.arguments[i], scope);
+    if (!arguments[i].usable()) return arguments[i];
+  }
+  const auto text = [&](std::size_t i) { return value_text(arguments[i], scope); };
+  switch (node.function) {
+    case Function::len: {
+      // Characters, not bytes.
+      std::int64_t length = 0;
+      for (const char c : text(0)) length += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+      return Value::of(Decimal::of(length));
+    }
+    case Function::lower:
+    case Function::upper: {
+      const std::string_view in = text(0);
+      char* const out = scope.scratch().allocate(in.size());
+      const char first = node.function == Function::lower ? 'A' : 'a';
+      for (std::size_t i = 0; i < in.size(); ++i) {
+        out[i] = in[i] >= first && in[i] <= first + 25 ? static_cast<char>(in[i] ^ 0x20) : in[i];
+      }
+      return Value::of(std::string_view(out, in.size()));
+    }
+    case Function::trim: {
+      std::string_view in = text(0);
+      const std::size_t begin = in.find_first_not_of(" \t\r\n");
+      if (begin == std::string_view::npos) return Value::of(std::string_view());
+      return Value::of(in.substr(begin, in.find_last_not_of(" \t\r\n") - begin + 1));
+    }
+    case Function::replace: {
+      const std::string_view in = text(0);
+      const std::string_view what = text(1);
+      if (what.empty()) return Value::of(in);
+      std::string out;
+      for (std::size_t i = 0;;) {
+        const std::size_t found = in.find(what, i);
+        out.append(in, i, std::min(found, in.size()) - i);
+        if (found == std::string_view::npos) break;
+        out += text(2);
+        i = found + what.size();
+      }
+      return Value::of(scope.scratch().keep(out));
+    }
+    case Function::num: {
+      if (arguments[0].kind == Value::Kind::number) return arguments[0];
+      std::string digits;
+      for (const char c : text(0)) {
+        if (c != ',' && c != '_' && c != ' ' && c != '\'') digits += c;
+      }
+      return of_parsed(metrics::parse_decimal(digits));
+    }
+    case Function::round: {
+      const Value number = value_number(arguments[0]);
+      if (!number.usable()) return number;
+      Value digits = node.arguments.size() == 2 ? value_number(arguments[1]) : Value::of(Decimal());
+      if (!digits.usable()) return digits;
+      const metrics::int128 wanted = digits.number.units() / static_cast<metrics::int128>(Decimal::kUnitsPerOne);
+      const int places = static_cast<int>(std::clamp<metrics::int128>(wanted, 0, Decimal::kDigits));
+      metrics::int128 unit = 1;
+      for (int i = places; i < Decimal::kDigits; ++i) unit *= 10;
+      const metrics::int128 units = number.number.units();
+      const metrics::int128 rounded = (units + (units < 0 ? -unit / 2 : unit / 2)) / unit * unit;
+      return Value::of(Decimal::from_units(rounded));
+    }
+    case Function::min:
+    case Function::max: {
+      Value best = value_number(arguments[0]);
+      for (std::size_t i = 0; i < node.arguments.size(); ++i) {
+        const Value number = value_number(arguments[i]);
+        if (!number.usable()) return number;
+        if (node.function == Function::min ? number.number < best.number : number.number > best.number) best = number;
+      }
+      return best;
+    }
+  }
+  return Value::absent();
+}
+
+Value Expression::look_up(const Node& node, Scope& scope) const {
+  const Value key = evaluate(node.arguments[0], scope);
+  if (!key.usable()) return key;
+  const std::string_view text = value_text(key, scope);
+  if (!node.map->rewrites.empty()) {
+    std::string out(text);
+    for (const Map::Rewrite& rewrite : node.map->rewrites) re2::RE2::GlobalReplace(&out, *rewrite.regex, rewrite.replacement);
+    return Value::of(scope.scratch().keep(out));
+  }
+  const auto found = node.map->entries.find(text);
+  if (found == node.map->entries.end()) return Value::absent(SkipReason::unknown_key);
+  if (const auto* plain = std::get_if<std::string>(&found->second)) {
+    return node.text.empty() ? Value::of(std::string_view(*plain)) : Value::absent(SkipReason::unknown_key);
+  }
+  const auto& inner = std::get<1>(found->second);
+  const auto at = inner.find(node.text);
+  return at == inner.end() ? Value::absent(SkipReason::unknown_key) : Value::of(std::string_view(at->second));
+}
+
+}  // namespace logtally::rules

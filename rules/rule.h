@@ -1,0 +1,74 @@
+// A compiled rule: what the compiler makes of one entry of `rules:`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rules/durations.h"
+#include "rules/expression.h"
+#include "rules/pattern.h"
+#include "rules/scope.h"
+#include "sinks/metrics/delta.h"
+
+namespace logtally::rules {
+
+inline constexpr std::size_t kMaxLabels = 16;
+
+// One condition on a field.
+struct Test {
+  enum class Kind : std::uint8_t { equal, any_of, all_of, missing, exists, prefix, regex, negation };
+  Kind kind = Kind::equal;
+  std::string text;                        // equal (canonical), prefix
+  std::shared_ptr<const re2::RE2> regex;
+  std::vector<Test> inner;                 // any_of, all_of, negation (one)
+};
+
+struct Condition {
+  Ref field;
+  std::string name;  // as written, for explain
+  Test test;
+};
+
+// Where the value of a label comes from, and what becomes of it.
+struct LabelSource {
+  std::optional<Expression> expression;        // none: constant
+  std::string constant;
+  std::optional<Ref> ref;                      // the expression is this one name
+  std::optional<std::string> otherwise;        // `default`: the value of a missing label
+  const std::vector<std::string>* values = nullptr;  // closed set; anything else becomes `other`
+};
+
+struct Action {
+  enum class Kind : std::uint8_t { inc, dec, add, set, set_count, observe };
+  Kind kind = Kind::inc;
+  metrics::FamilyId family = 0;
+  std::string name;                        // "observe aria_x_seconds", label of the skip counter
+  std::optional<Expression> only_if;
+  std::optional<Expression> value;         // add, set, observe
+  std::optional<Ref> value_ref;            // the value is this one name
+  std::int8_t shift = 0;                   // powers of ten between the field's unit and the metric's
+  std::int64_t multiplier = 1;
+  std::optional<Base> quantity;            // `unit: auto`
+  std::vector<LabelSource> labels;         // in the order of the family's labels
+};
+
+struct Rule {
+  std::string name;
+  std::vector<Condition> conditions;
+  std::optional<std::size_t> decided;      // the condition that the dispatch has decided
+  std::vector<Pattern> patterns;
+  std::vector<std::vector<std::int16_t>> pattern_captures;  // per pattern: its captures -> the rule's, -1: dropped
+  std::shared_ptr<const re2::RE2> regex;
+  std::vector<std::int16_t> regex_captures;                 // group - 1 -> the rule's captures, -1: unnamed
+  std::size_t captures = 0;
+  std::optional<Expression> only_if;
+  std::vector<std::string> let_names;
+  std::vector<Expression> lets;
+  std::vector<Action> actions;
+  std::vector<Ref> label_inputs;           // all that the labels of all actions depend on
+};
+
+}  // namespace logtally::rules

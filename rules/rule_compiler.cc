@@ -1,0 +1,579 @@
+// The acting half of the compiler: rules, their conditions, patterns and actions, and where the dispatch files them.
+#include <algorithm>
+#include <set>
+
+#include <re2/re2.h>
+
+#include "config/suggest.h"
+#include "rules/compiler.h"
+
+namespace logtally::rules {
+namespace {
+
+struct ActionRow {
+  std::string_view name;
+  Action::Kind kind;
+  bool counter;
+  bool gauge;
+  bool histogram;
+  bool wants_value;
+};
+constexpr ActionRow kActions[] = {
+    {"inc", Action::Kind::inc, true, true, false, false},   {"dec", Action::Kind::dec, false, true, false, false},
+    {"add", Action::Kind::add, true, true, false, true},    {"set", Action::Kind::set, true, true, false, true},
+    {"observe", Action::Kind::observe, false, false, true, true},
+};
+const std::vector<std::string_view> kLaterActions = {"delete", "remember", "take", "store", "drop", "sample", "for", "then"};
+
+constexpr std::string_view kTypeNames[] = {"counter", "gauge", "histogram"};
+
+std::string list_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// The spellings of what logtally itself knows of a record.
+std::optional<Ref::Source> built_in(std::string_view name) {
+  constexpr std::pair<std::string_view, Ref::Source> kNames[] = {
+      {"_line", Ref::Source::line},     {"_rest", Ref::Source::rest}, {"_exception", Ref::Source::exception},
+      {"_format", Ref::Source::format}, {"_file", Ref::Source::file}, {"_stream", Ref::Source::stream},
+      {"level", Ref::Source::level},    {"time", Ref::Source::time},  {"message", Ref::Source::message},
+  };
+  for (const auto& [known, source] : kNames) {
+    if (known == name) return source;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- names and expressions
+
+Ref Compiler::resolve_line_field(const FieldPath& path) {
+  if (path.size() == 1) {
+    if (const auto source = built_in(path[0])) return {.source = *source};
+    if (const auto known = well_known_.find(path[0]); known != well_known_.end()) {
+      return {.source = Ref::Source::field, .index = set_->plan_.first_of(known->second)};
+    }
+  }
+  return {.source = Ref::Source::field, .index = set_->plan_.field(path)};
+}
+
+Ref Compiler::resolve(const std::string& text, RuleNames& names) {
+  const FieldPath path = parse_field_path(text);
+  if (path.size() == 1) {
+    for (auto let = names.lets.rbegin(); let != names.lets.rend(); ++let) {
+      if (let->first == path[0]) return {.source = Ref::Source::let, .index = let->second};
+    }
+    const auto capture = std::find(names.captures.begin(), names.captures.end(), path[0]);
+    if (capture != names.captures.end()) {
+      const Ref under = resolve_line_field(path);
+      return {.source = Ref::Source::capture,
+              .index = static_cast<std::uint16_t>(capture - names.captures.begin()),
+              .under = under.source == Ref::Source::field ? under.index : Ref::kNoField};
+    }
+  }
+  return resolve_line_field(path);
+}
+
+Names Compiler::names_for(RuleNames& names) {
+  return {.field = [this, &names](const std::string& path) { return resolve(path, names); },
+          .map = [this](std::string_view name) -> const Map* {
+            const auto found = maps_.find(name);
+            return found == maps_.end() ? nullptr : found->second.first;
+          },
+          .callables =
+              [this] {
+                std::vector<std::string> all;
+                for (const auto& [name, map] : maps_) all.push_back(name);
+                return all;
+              }};
+}
+
+std::optional<Expression> Compiler::compile_expression(const Document& document, const Node& node, RuleNames& names) {
+  if (!node.is_scalar()) {
+    fault("E010", document, node, "a text or an expression is expected");
+    return std::nullopt;
+  }
+  if (node.text.find('$') == std::string::npos) return Expression::constant(canonical_scalar(node));
+  auto compiled = Expression::compile(node.text, names_for(names));
+  if (auto* fault = std::get_if<ExpressionFault>(&compiled)) {
+    config::Diagnostic& d = diagnostics_.add(fault->code, part_of(document, node, fault->offset, fault->length), fault->text);
+    if (!fault->help.empty()) d.helps.push_back(fault->help);
+    return std::nullopt;
+  }
+  return std::move(std::get<Expression>(compiled));
+}
+
+// ---------------------------------------------------------------- one rule
+
+void Compiler::compile_rule(const RuleEntry& entry) {
+  const Document& document = *entry.document;
+  const Node& body = *entry.body;
+  Rule rule;
+  rule.name = entry.key->text;
+  RuleNames names;
+  if (!config::expect_map(reading(document), body, "a rule")) return;
+  check_keys(document, body, {.allowed = {"match", "pattern", "regex", "if", "let", "do", "enabled"}, .later = {}}, "a rule");
+
+  bool enabled = entry.enabled;
+  if (const Node* node = body.find("enabled")) {
+    if (node->is_scalar() && !node->quoted && (node->text == "true" || node->text == "false")) {
+      const bool switched = std::any_of(switches_.begin(), switches_.end(), [&](const Switch& s) { return s.key->text == rule.name; });
+      if (!switched) enabled = node->text == "true";
+    } else {
+      fault("E013", document, *node, "`enabled` is true or false");
+    }
+  }
+  if (const Node* node = body.find("match")) compile_match(document, *node, rule);
+  if (const Node* node = body.find("pattern")) compile_patterns(document, *node, rule, names);
+  if (const Node* node = body.find("regex")) compile_regex(document, *node, rule, names);
+  if (const Node* node = body.find("if")) rule.only_if = compile_expression(document, *node, names);
+  if (const Node* node = body.find("let")) compile_lets(document, *node, rule, names);
+  if (const Node* node = body.find("do")) {
+    compile_actions(document, *node, rule, names);
+  } else {
+    fault("E011", document, *entry.key, "rule `" + rule.name + "` does nothing").helps.emplace_back("do: [inc: SOME_METRIC]");
+  }
+  rule.captures = names.captures.size();
+  gather_label_inputs(rule, names);
+  if (enabled) set_->rules_.push_back(std::move(rule));
+}
+
+// ---------------------------------------------------------------- conditions
+
+void Compiler::compile_match(const Document& document, const Node& node, Rule& rule) {
+  if (!config::expect_map(reading(document), node, "`match`")) return;
+  for (const Node::Entry& entry : node.entries) {
+    const FieldPath path = parse_field_path(entry.key.text);
+    if (path.empty()) {
+      fault("E013", document, entry.key, "`" + entry.key.text + "` is no field", "name, name.inner or 'odd name'");
+      continue;
+    }
+    Condition condition;
+    condition.name = entry.key.text;
+    condition.field = resolve_line_field(path);
+    auto test = compile_test(document, entry.value, condition.field);
+    if (!test) continue;
+    condition.test = std::move(*test);
+    rule.conditions.push_back(std::move(condition));
+  }
+}
+
+std::optional<Test> Compiler::compile_test(const Document& document, const Node& node, const Ref& field) {
+  Test test;
+  switch (node.kind) {
+    case Node::Kind::null: test.kind = Test::Kind::missing; return test;
+    case Node::Kind::scalar: {
+      test.text = canonical_scalar(node);
+      if (field.source == Ref::Source::level) {
+        if (const Level level = parse_level(test.text); level != Level::none) test.text = level_name(level);
+      }
+      return test;
+    }
+    case Node::Kind::sequence:
+      test.kind = Test::Kind::any_of;
+      for (const Node& item : node.items) {
+        auto inner = compile_test(document, item, field);
+        if (!inner) return std::nullopt;
+        test.inner.push_back(std::move(*inner));
+      }
+      if (test.inner.empty()) {
+        fault("E013", document, node, "an empty list fits nothing");
+        return std::nullopt;
+      }
+      return test;
+    case Node::Kind::map: break;
+  }
+  check_keys(document, node, {.allowed = {"not", "prefix", "re", "exists"}, .later = {}}, "a condition");
+  test.kind = Test::Kind::all_of;
+  for (const Node::Entry& entry : node.entries) {
+    Test part;
+    if (entry.key.text == "not") {
+      auto inner = compile_test(document, entry.value, field);
+      if (!inner) continue;
+      part.kind = Test::Kind::negation;
+      part.inner.push_back(std::move(*inner));
+    } else if (entry.key.text == "prefix") {
+      if (!expect_text(document, entry.value, "`prefix`")) continue;
+      part.kind = Test::Kind::prefix;
+      part.text = entry.value.text;
+    } else if (entry.key.text == "re") {
+      part.kind = Test::Kind::regex;
+      part.regex = compile_regular_expression(document, entry.value);
+      if (!part.regex) continue;
+    } else if (entry.key.text == "exists") {
+      if (!entry.value.is_scalar() || (entry.value.text != "true" && entry.value.text != "false")) {
+        fault("E013", document, entry.value, "`exists` is true or false");
+        continue;
+      }
+      part.kind = entry.value.text == "true" ? Test::Kind::exists : Test::Kind::missing;
+    } else {
+      continue;
+    }
+    test.inner.push_back(std::move(part));
+  }
+  if (test.inner.empty()) {
+    if (node.entries.empty()) fault("E013", document, node, "an empty condition");
+    return std::nullopt;
+  }
+  return test.inner.size() == 1 ? std::move(test.inner[0]) : std::move(test);
+}
+
+// ---------------------------------------------------------------- patterns
+
+void Compiler::compile_patterns(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+  const auto one = [&](const Node& item) {
+    if (!expect_text(document, item, "`pattern`")) return;
+    auto compiled = Pattern::compile(item.text, PatternUse::message);
+    if (const auto* fault = std::get_if<PatternFault>(&compiled)) {
+      diagnostics_.add("E040", part_of(document, item, fault->offset, fault->length), fault->text);
+      return;
+    }
+    const Pattern& pattern = rule.patterns.emplace_back(std::move(std::get<Pattern>(compiled)));
+    std::vector<std::int16_t>& places = rule.pattern_captures.emplace_back();
+    for (const Capture& capture : pattern.captures()) {
+      const auto known = std::find(names.captures.begin(), names.captures.end(), capture.name);
+      places.push_back(static_cast<std::int16_t>(known - names.captures.begin()));
+      if (known == names.captures.end()) names.captures.push_back(capture.name);
+    }
+  };
+  if (node.is_sequence()) {
+    for (const Node& item : node.items) one(item);
+  } else {
+    one(node);
+  }
+}
+
+void Compiler::compile_regex(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+  if (!rule.patterns.empty()) {
+    fault("E013", document, node, "a rule has a `pattern` or a `regex`, not both");
+    return;
+  }
+  rule.regex = compile_regular_expression(document, node);
+  if (!rule.regex) return;
+  constexpr int kMaxGroups = 16;
+  const int groups = rule.regex->NumberOfCapturingGroups();
+  if (groups > kMaxGroups) {
+    fault("E041", document, node, "the regular expression has more than 16 groups").helps.emplace_back("groups without a name: (?:...)");
+    rule.regex = nullptr;
+    return;
+  }
+  rule.regex_captures.assign(static_cast<std::size_t>(groups), -1);
+  for (const auto& [name, group] : rule.regex->NamedCapturingGroups()) {
+    rule.regex_captures[static_cast<std::size_t>(group - 1)] = static_cast<std::int16_t>(names.captures.size());
+    names.captures.push_back(name);
+  }
+}
+
+void Compiler::compile_lets(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+  if (!config::expect_map(reading(document), node, "`let`")) return;
+  for (const Node::Entry& entry : node.entries) {
+    if (!valid_label_name(entry.key.text)) {
+      fault("E032", document, entry.key, "`" + entry.key.text + "` is no name for a field of the rule", "letters, digits and `_`");
+      continue;
+    }
+    std::optional<Expression> expression;
+    if (entry.value.is_null()) {
+      expression = Expression::constant("");
+    } else {
+      expression = compile_expression(document, entry.value, names);  // sees the lets before it
+    }
+    if (!expression) expression = Expression::constant("");           // known all the same
+    std::vector<Ref> inputs;
+    for (const Ref& ref : expression->refs()) {
+      if (ref.source == Ref::Source::let) {
+        inputs.insert(inputs.end(), names.let_inputs[ref.index].begin(), names.let_inputs[ref.index].end());
+      } else {
+        inputs.push_back(ref);
+      }
+    }
+    names.let_inputs.push_back(std::move(inputs));
+    names.lets.emplace_back(entry.key.text, static_cast<std::uint16_t>(rule.lets.size()));
+    rule.let_names.push_back(entry.key.text);
+    rule.lets.push_back(std::move(*expression));
+  }
+}
+
+// ---------------------------------------------------------------- actions
+
+void Compiler::compile_actions(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+  if (!node.is_sequence() || node.items.empty()) {
+    fault("E010", document, node, "`do` is a list of actions").helps.emplace_back("do: [inc: SOME_METRIC]");
+    return;
+  }
+  for (const Node& item : node.items) {
+    if (config::expect_map(reading(document), item, "an action")) compile_action(document, item, rule, names);
+  }
+}
+
+void Compiler::compile_action(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+  std::vector<std::string_view> allowed;
+  for (const ActionRow& row : kActions) allowed.push_back(row.name);
+  allowed.insert(allowed.end(), {"value", "unit", "labels", "if"});
+  check_keys(document, node, {.allowed = allowed, .later = kLaterActions}, "an action");
+
+  const ActionRow* row = nullptr;
+  const Node::Entry* named = nullptr;
+  for (const Node::Entry& entry : node.entries) {
+    const auto* found = std::find_if(std::begin(kActions), std::end(kActions), [&](const ActionRow& r) { return r.name == entry.key.text; });
+    if (found == std::end(kActions)) continue;
+    if (row != nullptr) {
+      fault("E013", document, entry.key, "an action does one thing, here are `" + std::string(row->name) + "` and `" + entry.key.text + "`");
+      return;
+    }
+    row = found;
+    named = &entry;
+  }
+  if (row == nullptr) {
+    const bool later = std::any_of(node.entries.begin(), node.entries.end(), [](const Node::Entry& e) {
+      return std::find(kLaterActions.begin(), kLaterActions.end(), e.key.text) != kLaterActions.end();
+    });
+    const bool unknown = std::any_of(node.entries.begin(), node.entries.end(), [&](const Node::Entry& e) {
+      return std::find(allowed.begin(), allowed.end(), e.key.text) == allowed.end();
+    });
+    if (!later && !unknown) fault("E011", document, node, "this action does not say what it does").helps.emplace_back("inc, dec, add, set or observe: METRIC");
+    return;
+  }
+  if (!expect_text(document, named->value, "`" + std::string(row->name) + "`")) return;
+  const auto found = metrics_.find(named->value.text);
+  if (found == metrics_.end()) {
+    std::vector<std::string> declared;
+    for (const auto& [name, metric] : metrics_) declared.push_back(name);
+    const std::string near = config::suggest(named->value.text, declared);
+    config::Diagnostic& d = fault("E030", document, named->value, "metric `" + named->value.text + "` is not declared",
+                                  near.empty() ? "" : "did you mean `" + near + "`?");
+    d.helps.push_back("declare it: metrics: {" + named->value.text + ": {type: counter, help: ...}}");
+    return;
+  }
+  const Metric& metric = found->second;
+  const metrics::MetricType type = set_->families_[metric.id].type;
+  const bool fits = type == metrics::MetricType::counter ? row->counter : type == metrics::MetricType::gauge ? row->gauge : row->histogram;
+  if (!fits) {
+    fault("E035", document, named->key, "`" + std::string(row->name) + "` is not for a " + std::string(kTypeNames[static_cast<std::size_t>(type)]))
+        .also.push_back({metric.place, "declared here"});
+    return;
+  }
+
+  Action action;
+  action.family = metric.id;
+  action.kind = row->kind == Action::Kind::set && type == metrics::MetricType::counter ? Action::Kind::set_count : row->kind;
+  action.name = std::string(row->name) + " " + named->value.text;
+  const auto same = std::count_if(rule.actions.begin(), rule.actions.end(), [&](const Action& a) {
+    return a.name == action.name || a.name.starts_with(action.name + " #");
+  });
+  if (same > 0) action.name += " #" + std::to_string(same + 1);
+
+  if (const Node* only_if = node.find("if")) action.only_if = compile_expression(document, *only_if, names);
+  const Node* value = node.find("value");
+  if (value != nullptr && !row->wants_value) {
+    fault("E035", document, *value, "`" + std::string(row->name) + "` takes no value").helps.emplace_back("add: METRIC takes one");
+  } else if (value == nullptr && row->wants_value) {
+    fault("E036", document, named->key, "`" + std::string(row->name) + "` needs a `value`").helps.emplace_back("value: $some_field");
+  } else if (value != nullptr) {
+    compile_value(document, *value, action, names);
+  }
+  if (const Node* unit = node.find("unit")) compile_unit(document, *unit, metric, action);
+  compile_action_labels(document, node.find("labels"), metric, action, named->value, names);
+  rule.actions.push_back(std::move(action));
+}
+
+void Compiler::compile_value(const Document& document, const Node& node, Action& action, RuleNames& names) {
+  action.value = compile_expression(document, node, names);
+  if (!action.value) return;
+  if (node.text.find('$') == std::string::npos && metrics::parse_decimal(node.text).error != metrics::NumberError::none) {
+    config::Diagnostic& d = fault("E013", document, node, "`" + node.text + "` is no number");
+    d.helps.push_back("a field is written `$" + node.text + "`");
+  }
+  if (const Ref* single = action.value->single(); single != nullptr && (single->source == Ref::Source::field || single->source == Ref::Source::capture)) {
+    action.value_ref = *single;
+  }
+}
+
+void Compiler::compile_unit(const Document& document, const Node& node, const Metric& metric, Action& action) {
+  if (!expect_text(document, node, "`unit`")) return;
+  const std::string& name = set_->families_[metric.id].name;
+  if (!action.value) {
+    fault("E035", document, node, "a unit goes with a `value`");
+    return;
+  }
+  if (metric.base == Base::none) {
+    fault("E051", document, node, "`" + name + "` does not say its unit")
+        .helps.emplace_back("end its name in _seconds, _bytes, _ratio or _usd, or declare it with `unit:`");
+    return;
+  }
+  if (node.text == "auto") {
+    action.quantity = metric.base;
+    return;
+  }
+  const std::optional<Unit> unit = find_unit(node.text);
+  if (!unit) {
+    fault("E050", document, node, "`" + node.text + "` is no unit").notes.emplace_back(
+        "ns us ms s m min h d; B KB MB GB TB KiB MiB GiB TiB; % ratio; usd cents; auto reads it from the text");
+    return;
+  }
+  if (unit->base != metric.base) {
+    fault("E051", document, node, "`" + node.text + "` is a unit of " + std::string(base_name(unit->base)) + ", `" + name + "` is in " +
+                                      std::string(base_name(metric.base)));
+    return;
+  }
+  action.shift = static_cast<std::int8_t>(unit->shift10);
+  action.multiplier = static_cast<std::int64_t>(unit->multiplier);
+}
+
+void Compiler::compile_action_labels(const Document& document, const Node* node, const Metric& metric, Action& action, const Node& where,
+                                     RuleNames& names) {
+  const metrics::FamilySpec& spec = set_->families_[metric.id];
+  if (node != nullptr && config::expect_map(reading(document), *node, "`labels`")) {
+    for (const Node::Entry& entry : node->entries) {
+      if (std::find(spec.labels.begin(), spec.labels.end(), entry.key.text) != spec.labels.end()) continue;
+      const std::string near = config::suggest(entry.key.text, spec.labels);
+      config::Diagnostic& d = fault("E034", document, entry.key, "`" + spec.name + "` has no label `" + entry.key.text + "`",
+                                    near.empty() ? "" : "did you mean `" + near + "`?");
+      d.also.push_back({metric.place, spec.labels.empty() ? "declared here without labels" : "declared here with " + list_of(spec.labels)});
+    }
+  }
+  for (std::size_t i = 0; i < spec.labels.size(); ++i) {
+    LabelSource source;
+    source.otherwise = metric.label_defaults[i];
+    source.values = &set_->closed_values_[metric.id][i];
+    const Node* value = node != nullptr && node->is_map() ? node->find(spec.labels[i]) : nullptr;
+    if (value == nullptr) {  // the field of the label's name
+      const Ref ref = resolve(spec.labels[i], names);
+      source.expression = std::move(std::get<Expression>(Expression::compile("$" + spec.labels[i], names_for(names))));
+      source.ref = ref;
+    } else if (value->is_null()) {
+      source.constant = "";
+    } else if (value->is_scalar() && value->text.find('$') == std::string::npos) {
+      source.constant = canonical_scalar(*value);
+    } else if (auto expression = compile_expression(document, *value, names)) {
+      if (const Ref* single = expression->single(); single != nullptr && single->source != Ref::Source::let) source.ref = *single;
+      source.expression = std::move(expression);
+    }
+    if (source.ref && source.ref->source == Ref::Source::let) source.ref.reset();
+    action.labels.push_back(std::move(source));
+  }
+  static_cast<void>(where);
+}
+
+void Compiler::gather_label_inputs(Rule& rule, const RuleNames& names) {
+  const auto take = [&](const Ref& ref) {
+    if (std::find(rule.label_inputs.begin(), rule.label_inputs.end(), ref) == rule.label_inputs.end()) rule.label_inputs.push_back(ref);
+  };
+  for (const Action& action : rule.actions) {
+    for (const LabelSource& source : action.labels) {
+      if (!source.expression) continue;
+      for (const Ref& ref : source.expression->refs()) {
+        if (ref.source != Ref::Source::let) {
+          take(ref);
+          continue;
+        }
+        for (const Ref& input : names.let_inputs[ref.index]) take(input);
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------- dispatch
+
+namespace {
+
+// The texts of which a field must be one, when the test says so.
+std::optional<std::vector<std::string>> required_values(const Test& test) {
+  if (test.kind == Test::Kind::equal) return std::vector{test.text};
+  if (test.kind != Test::Kind::any_of) return std::nullopt;
+  std::vector<std::string> all;
+  for (const Test& inner : test.inner) {
+    if (inner.kind != Test::Kind::equal) return std::nullopt;
+    all.push_back(inner.text);
+  }
+  return all;
+}
+
+bool requires_presence(const Test& test) {
+  switch (test.kind) {
+    case Test::Kind::equal:
+    case Test::Kind::exists:
+    case Test::Kind::prefix:
+    case Test::Kind::regex: return true;
+    case Test::Kind::any_of: return std::all_of(test.inner.begin(), test.inner.end(), requires_presence);
+    case Test::Kind::all_of: return std::any_of(test.inner.begin(), test.inner.end(), requires_presence);
+    case Test::Kind::missing:
+    case Test::Kind::negation: return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+// Each rule is filed where it has the fewest neighbours: under a value that its conditions ask for, under the text with which
+// its patterns begin, under the presence of a field. Ties go to the cheaper look-up.
+void Compiler::build_dispatch() {
+  struct Filing {
+    enum class Kind : std::uint8_t { value, level, prefix, presence } kind = Kind::value;
+    FieldId field = 0;
+    std::vector<std::string> texts;
+    std::optional<std::size_t> condition;
+    std::string key(const std::string& text) const { return std::to_string(static_cast<int>(kind)) + "/" + std::to_string(field) + "/" + text; }
+  };
+  std::vector<std::vector<Filing>> options(set_->rules_.size());
+  std::map<std::string, std::size_t> popularity;
+  for (std::size_t i = 0; i < set_->rules_.size(); ++i) {
+    const Rule& rule = set_->rules_[i];
+    for (std::size_t c = 0; c < rule.conditions.size(); ++c) {
+      const Condition& condition = rule.conditions[c];
+      const auto values = required_values(condition.test);
+      if (condition.field.source == Ref::Source::field) {
+        if (values) options[i].push_back({Filing::Kind::value, condition.field.index, *values, c});
+        if (requires_presence(condition.test)) {
+          const bool decides = condition.test.kind == Test::Kind::exists;
+          options[i].push_back({Filing::Kind::presence, condition.field.index, {""}, decides ? std::optional(c) : std::nullopt});
+        }
+      } else if (condition.field.source == Ref::Source::level && values &&
+                 std::all_of(values->begin(), values->end(), [](const std::string& v) { return parse_level(v) != Level::none; })) {
+        options[i].push_back({Filing::Kind::level, 0, *values, c});
+      }
+    }
+    if (!rule.patterns.empty()) {
+      Filing filing{Filing::Kind::prefix, 0, {}, {}};
+      for (const Pattern& pattern : rule.patterns) filing.texts.emplace_back(pattern.literal_prefix());
+      const bool usable = std::none_of(filing.texts.begin(), filing.texts.end(), [](const std::string& t) { return t.empty(); });
+      if (usable) options[i].push_back(std::move(filing));
+    }
+    for (const Filing& filing : options[i]) {
+      for (const std::string& text : filing.texts) ++popularity[filing.key(text)];
+    }
+  }
+  for (std::size_t i = 0; i < set_->rules_.size(); ++i) {
+    Rule& rule = set_->rules_[i];
+    const auto index = static_cast<RuleIndex>(i);
+    const Filing* best = nullptr;
+    std::size_t best_cost = 0;
+    for (const Filing& filing : options[i]) {
+      // Fields that are there, and levels, are shared by far more records than values and texts are.
+      std::size_t cost = filing.kind == Filing::Kind::presence ? 1000 : filing.kind == Filing::Kind::level ? 2000 : 0;
+      for (const std::string& text : filing.texts) cost += popularity[filing.key(text)];
+      if (best == nullptr || cost < best_cost) {
+        best = &filing;
+        best_cost = cost;
+      }
+    }
+    if (best == nullptr) {
+      set_->dispatch_.always(index);
+      continue;
+    }
+    rule.decided = best->condition;
+    for (const std::string& text : best->texts) {
+      switch (best->kind) {
+        case Filing::Kind::value: set_->dispatch_.under_value(best->field, text, index); break;
+        case Filing::Kind::level: set_->dispatch_.under_level(parse_level(text), index); break;
+        case Filing::Kind::prefix: set_->dispatch_.under_message_prefix(text, index); break;
+        case Filing::Kind::presence: set_->dispatch_.under_presence(best->field, index); break;
+      }
+    }
+  }
+  set_->dispatch_.finish();
+}
+
+}  // namespace logtally::rules

@@ -1,0 +1,293 @@
+#include "rules/rule_set.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include <re2/re2.h>
+
+namespace logtally::rules {
+namespace {
+
+constexpr std::size_t kMaxGroups = 16;
+constexpr std::size_t kMaxMemoKey = 512;
+constexpr std::string_view kOverflow = "other";
+
+struct Number {
+  Decimal value;
+  bool usable = true;
+  SkipReason reason = SkipReason::missing_field;
+
+  static Number skip(SkipReason reason) { return {.value = {}, .usable = false, .reason = reason}; }
+};
+
+Number of_parsed(const metrics::ParsedDecimal& parsed) {
+  switch (parsed.error) {
+    case metrics::NumberError::none: return {.value = parsed.value};
+    case metrics::NumberError::not_finite: return Number::skip(SkipReason::not_finite);
+    case metrics::NumberError::over_limit: return Number::skip(SkipReason::over_limit);
+    case metrics::NumberError::not_a_number: break;
+  }
+  return Number::skip(SkipReason::not_a_number);
+}
+
+// The value of `add`, `set` and `observe`, in the metric's unit.
+Number value_of(const Action& action, Scope& scope) {
+  Number number;
+  if (action.value_ref) {
+    const Token token = scope.token(*action.value_ref);
+    switch (token.kind) {
+      case TokenKind::missing:
+      case TokenKind::null: return Number::skip(SkipReason::missing_field);
+      case TokenKind::not_finite: return Number::skip(SkipReason::not_finite);
+      case TokenKind::number:
+        number = of_parsed(metrics::parse_decimal(token.text(), action.shift));
+        break;
+      case TokenKind::string: {
+        const std::string_view text = scope.text(token);
+        number = of_parsed(action.quantity ? parse_quantity(text, *action.quantity) : metrics::parse_decimal(text, action.shift));
+        break;
+      }
+      default: return Number::skip(SkipReason::not_a_number);
+    }
+  } else {
+    Value value = action.value->evaluate(scope);
+    if (value.kind == Value::Kind::text && action.quantity) {
+      number = of_parsed(parse_quantity(value.text, *action.quantity));
+    } else {
+      value = value_number(value, action.shift);
+      if (!value.usable()) return Number::skip(value.reason);
+      number.value = value.number;
+    }
+  }
+  if (number.usable && action.multiplier != 1) {
+    number = of_parsed(metrics::multiply(number.value, Decimal::of(action.multiplier)));
+  }
+  return number;
+}
+
+}  // namespace
+
+bool passes(const Test& test, const Ref& field, Scope& scope) {
+  switch (test.kind) {
+    case Test::Kind::any_of:
+      return std::any_of(test.inner.begin(), test.inner.end(), [&](const Test& t) { return passes(t, field, scope); });
+    case Test::Kind::all_of:
+      return std::all_of(test.inner.begin(), test.inner.end(), [&](const Test& t) { return passes(t, field, scope); });
+    case Test::Kind::negation: return !passes(test.inner[0], field, scope);
+    default: break;
+  }
+  const Token token = scope.token(field);
+  if (test.kind == Test::Kind::missing) return !token.present();
+  if (!token.present()) return false;
+  if (test.kind == Test::Kind::exists) return true;
+  const std::string_view text = scope.text(token);
+  if (test.kind == Test::Kind::equal) return text == test.text;
+  if (test.kind == Test::Kind::prefix) return text.starts_with(test.text);
+  return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *test.regex);
+}
+
+bool RuleSet::matches(const Rule& rule, Scope& scope, TraceSink* trace) const {
+  scope.enter(rule.lets);
+  for (std::size_t i = 0; i < rule.conditions.size(); ++i) {
+    const Condition& condition = rule.conditions[i];
+    if (trace == nullptr && rule.decided == i) continue;
+    if (passes(condition.test, condition.field, scope)) continue;
+    if (trace != nullptr) trace->rule_failed(rule, condition.name, scope.text(scope.token(condition.field)));
+    return false;
+  }
+  if (!rule.patterns.empty() || rule.regex) {
+    if (!scope.has_message()) {
+      if (trace != nullptr) trace->rule_failed(rule, "message", {});
+      return false;
+    }
+  }
+  if (!rule.patterns.empty()) {
+    const std::string_view message = scope.message();
+    std::array<std::string_view, Pattern::kMaxCaptures> found;
+    std::size_t fits = 0;
+    while (fits < rule.patterns.size() && !rule.patterns[fits].match(message, found)) ++fits;
+    if (fits == rule.patterns.size()) {
+      if (trace != nullptr) trace->rule_failed(rule, "pattern", message);
+      return false;
+    }
+    const std::span<std::string_view> captures = scope.captures(rule.captures);
+    const std::vector<std::int16_t>& places = rule.pattern_captures[fits];
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      // An empty capture is a capture: it hides the line's field. Its data is never null.
+      if (places[i] >= 0) captures[static_cast<std::size_t>(places[i])] = found[i];
+    }
+  }
+  if (rule.regex) {
+    const std::string_view message = scope.message();
+    std::array<re2::StringPiece, kMaxGroups + 1> groups;
+    const int count = static_cast<int>(rule.regex_captures.size()) + 1;
+    if (!rule.regex->Match(re2::StringPiece(message.data(), message.size()), 0, message.size(), re2::RE2::UNANCHORED, groups.data(), count)) {
+      if (trace != nullptr) trace->rule_failed(rule, "regex", message);
+      return false;
+    }
+    const std::span<std::string_view> captures = scope.captures(rule.captures);
+    for (std::size_t i = 0; i < rule.regex_captures.size(); ++i) {
+      const re2::StringPiece& group = groups[i + 1];
+      if (rule.regex_captures[i] >= 0) captures[static_cast<std::size_t>(rule.regex_captures[i])] = {group.data(), group.size()};
+    }
+  }
+  if (rule.only_if && !rule.only_if->holds(scope)) {
+    if (trace != nullptr) trace->rule_failed(rule, "if", {});
+    return false;
+  }
+  return true;
+}
+
+bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
+  Scope& scope = delta.scope;
+  scope.begin(event);
+  bool matched = false;
+  const auto one = [&](RuleIndex index) {
+    const Rule& rule = rules_[index];
+    if (!matches(rule, scope, trace)) return;
+    matched = true;
+    if (trace != nullptr) trace->rule_matched(rule);
+    act(rule, index, scope, delta, trace);
+  };
+  if (trace == nullptr) {
+    for (const RuleIndex index : dispatch_.candidates(scope, known_, delta.candidates)) one(index);
+  } else {
+    for (std::size_t index = 0; index < rules_.size(); ++index) one(static_cast<RuleIndex>(index));
+  }
+  return matched;
+}
+
+void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const {
+  metrics::RuleTotals& totals = delta.rules[index];
+  ++totals.matched;
+  LabelMemo::Cell* cell = nullptr;  // of the first action
+  for (std::size_t i = 0; i < rule.actions.size(); ++i) {
+    const Action& action = rule.actions[i];
+    const auto skip = [&](SkipReason reason) {
+      ++totals.skipped[i][static_cast<std::size_t>(reason)];
+      if (trace != nullptr) trace->action_skipped(rule, action, reason);
+    };
+    if (action.only_if) {
+      const Value condition = action.only_if->evaluate(scope);
+      if (condition.kind == Value::Kind::refused) {
+        skip(condition.reason);
+        continue;
+      }
+      if (!value_true(condition)) continue;
+    }
+    Number number{.value = Decimal::of(action.kind == Action::Kind::dec ? -1 : 1)};
+    if (action.value) {
+      number = value_of(action, scope);
+      if (number.usable && number.value.negative() &&
+          (action.kind == Action::Kind::set_count ||
+           (action.kind == Action::Kind::add && families_[action.family].type == metrics::MetricType::counter))) {
+        number = Number::skip(SkipReason::negative);
+      }
+      if (!number.usable) {
+        skip(number.reason);
+        continue;
+      }
+    }
+    // Only now that there is something to count may a series be born.
+    if (cell == nullptr) cell = cells(rule, index, scope, delta);
+    if (cell[i].series == nullptr && !cell[i].refused) resolve(action, scope, delta, cell[i]);
+    if (cell[i].refused) {
+      skip(cell[i].reason);
+      continue;
+    }
+    metrics::Series& series = *cell[i].series;
+    bool done = true;
+    switch (action.kind) {
+      case Action::Kind::inc:
+      case Action::Kind::dec:
+      case Action::Kind::add: done = delta.series.add(series, number.value); break;
+      case Action::Kind::observe: done = delta.series.observe(series, number.value); break;
+      case Action::Kind::set_count: done = delta.series.set_count(series, number.value); break;
+      case Action::Kind::set:
+        delta.series.set(series, number.value,
+                         {.time_ns = scope.time_ns(), .generation = scope.event().origin.generation, .offset = scope.event().origin.offset});
+        break;
+    }
+    if (!done) {
+      skip(SkipReason::over_limit);
+    } else if (trace != nullptr) {
+      trace->action_done(rule, action, series, number.value);
+    }
+  }
+}
+
+// The series of the rule's actions for this record's labels. The key is all that the labels depend on, as raw tokens: whatever
+// expressions, maps and rewrites the labels go through is paid once per combination.
+LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const {
+  char key[kMaxMemoKey];
+  char* end = key;
+  for (const Ref& ref : rule.label_inputs) {
+    const Token token = scope.token(ref);
+    if (token.size + 8 > static_cast<std::size_t>(key + sizeof key - end)) {
+      delta.loose_cells.assign(rule.actions.size(), {});
+      return delta.loose_cells.data();
+    }
+    const std::uint32_t head = token.size << 4 | static_cast<std::uint32_t>(token.kind) ;
+    std::memcpy(end, &head, sizeof head);
+    end += sizeof head;
+    *end++ = static_cast<char>(token.escaped);
+    if (token.size != 0) std::memcpy(end, token.data, token.size);
+    end += token.size;
+  }
+  return delta.memos[index].find({key, static_cast<std::size_t>(end - key)});
+}
+
+void RuleSet::resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const {
+  std::array<std::string_view, kMaxLabels> values;
+  for (std::size_t i = 0; i < action.labels.size(); ++i) {
+    const LabelSource& source = action.labels[i];
+    std::string_view value = source.constant;
+    if (source.expression) {
+      Value made = Value::absent();
+      if (source.ref) {
+        const Token token = scope.token(*source.ref);
+        if (token.present()) made = Value::of(scope.text(token));
+      } else {
+        made = source.expression->evaluate(scope);
+      }
+      if (made.kind == Value::Kind::missing && source.otherwise) {
+        made = Value::of(std::string_view(*source.otherwise));
+      }
+      if (!made.usable()) {
+        cell.refused = true;
+        cell.reason = made.reason;
+        return;
+      }
+      value = value_text(made, scope);
+    }
+    if (source.values != nullptr && !source.values->empty() &&
+        std::find(source.values->begin(), source.values->end(), value) == source.values->end() &&
+        !(source.otherwise && value == *source.otherwise)) {
+      value = kOverflow;
+    }
+    values[i] = value;
+  }
+  cell.series = &delta.series.series(action.family, std::span(values).first(action.labels.size()));
+}
+
+void RuleSet::create_initial_series(Delta& delta) const {
+  constexpr std::size_t kMostZeros = 1000;
+  for (metrics::FamilyId family = 0; family < families_.size(); ++family) {
+    const auto& labels = closed_values_[family];
+    std::size_t combinations = labels.empty() ? 0 : 1;
+    for (const auto& values : labels) combinations *= values.size();
+    if (combinations == 0 || combinations > kMostZeros) continue;
+    for (std::size_t n = 0; n < combinations; ++n) {
+      std::vector<std::string_view> values;
+      std::size_t rest = n;
+      for (const auto& label : labels) {
+        values.push_back(label[rest % label.size()]);
+        rest /= label.size();
+      }
+      delta.series.touch(delta.series.series(family, values));
+    }
+  }
+}
+
+}  // namespace logtally::rules

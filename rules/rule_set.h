@@ -1,0 +1,63 @@
+// RuleSet: compiled rules. count() is a pure function of record and rules: no clock, no randomness, no files. Immutable after
+// compile(), so that any number of threads may share one, each with its own Event and Delta.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/diagnostics.h"
+#include "config/yaml_document.h"
+#include "rules/delta.h"
+#include "rules/dispatch.h"
+#include "rules/event.h"
+#include "rules/rule.h"
+#include "rules/trace.h"
+
+namespace logtally::rules {
+
+class RuleSet {
+ public:
+  // Compiles all rule files together. Every fault of every file is added to `diagnostics`; null when there is an error.
+  // `configuration`: documents whose further top-level keys (listen, targets ...) belong to somebody else.
+  struct Source {
+    std::shared_ptr<const config::YamlDocument> document;
+    bool configuration = false;
+  };
+  static std::shared_ptr<const RuleSet> compile(std::span<const Source> sources, config::Diagnostics& diagnostics);
+
+  // What the record does to the series. Returns whether any rule matched. With a sink, every rule is tried and told about.
+  bool count(const Event& event, Delta& delta, TraceSink* trace = nullptr) const;
+
+  // Gives the series whose labels are all closed sets their zeros.
+  void create_initial_series(Delta& delta) const;
+
+  const FieldPlan& plan() const { return plan_; }
+  const WellKnownFields& known() const { return known_; }
+  const std::vector<metrics::FamilySpec>& families() const { return families_; }
+  const std::vector<Rule>& rules() const { return rules_; }
+
+ private:
+  friend class Compiler;
+  RuleSet() : dispatch_(plan_) {}
+
+  bool matches(const Rule& rule, Scope& scope, TraceSink* trace) const;
+  void act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const;
+  LabelMemo::Cell* cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const;
+  void resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;
+
+  FieldPlan plan_;
+  WellKnownFields known_;
+  std::vector<metrics::FamilySpec> families_;
+  std::vector<std::vector<std::vector<std::string>>> closed_values_;  // by family and label; empty: open
+  std::vector<std::unique_ptr<Map>> maps_;
+  std::vector<Rule> rules_;
+  Dispatch dispatch_;
+};
+
+// Whether a field's token passes a test; for conditions and their tests.
+bool passes(const Test& test, const Ref& field, Scope& scope);
+
+}  // namespace logtally::rules

@@ -1,0 +1,201 @@
+#include "rules/scope.h"
+
+#include "rules/expression.h"
+#include "rules/json_decoder.h"
+#include "rules/level.h"
+#include "rules/pattern.h"
+#include "rules/timestamp.h"
+
+namespace logtally::rules {
+namespace {
+
+bool plain_integer(std::string_view text) {
+  if (!text.empty() && text[0] == '-') text.remove_prefix(1);
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c - '0') > 9) return false;
+  }
+  return !text.empty();
+}
+
+Token text_token(std::string_view text) {
+  return {.data = text.data(), .size = static_cast<std::uint32_t>(text.size()), .kind = TokenKind::string, .escaped = false};
+}
+
+}  // namespace
+
+void Scope::begin(const Event& event) {
+  event_ = &event;
+  scratch_.clear();
+  message_known_ = false;
+  message_there_ = false;
+  message_ = {};
+}
+
+void Scope::enter(std::span<const Expression> lets) {
+  lets_ = lets;
+  let_values_.resize(std::max(let_values_.size(), lets.size()));
+  let_known_.assign(lets.size(), 0);
+  captures_.clear();
+}
+
+std::span<std::string_view> Scope::captures(std::size_t count) {
+  captures_.assign(count, {});
+  return captures_;
+}
+
+std::string_view Scope::text(const Token& token) {
+  switch (token.kind) {
+    case TokenKind::missing:
+    case TokenKind::null: return {};
+    case TokenKind::boolean_true: return "true";
+    case TokenKind::boolean_false: return "false";
+    case TokenKind::number: {
+      if (plain_integer(token.text())) return token.text();
+      const metrics::ParsedDecimal parsed = metrics::parse_decimal(token.text());
+      if (parsed.error != metrics::NumberError::none) return token.text();
+      return scratch_.keep(metrics::to_string(parsed.value));
+    }
+    case TokenKind::string: {
+      if (!token.escaped) return token.text();
+      std::string plain;
+      unescape_json(token.text(), plain);
+      return scratch_.keep(plain);
+    }
+    case TokenKind::not_finite:
+    case TokenKind::object:
+    case TokenKind::array: return token.text();
+  }
+  return {};
+}
+
+Value Scope::to_value(const Token& token) {
+  switch (token.kind) {
+    case TokenKind::missing:
+    case TokenKind::null: return Value::absent();
+    case TokenKind::boolean_true: return Value::of(true);
+    case TokenKind::boolean_false: return Value::of(false);
+    case TokenKind::number: {
+      const metrics::ParsedDecimal parsed = metrics::parse_decimal(token.text());
+      // A number that no Decimal holds is still a text: it can be a label, and is refused where a number is wanted.
+      if (parsed.error != metrics::NumberError::none) return Value::of(token.text());
+      return Value::of(parsed.value);
+    }
+    default: return Value::of(text(token));
+  }
+}
+
+bool Scope::has_message() {
+  if (!message_known_) {
+    message_known_ = true;
+    if (event_->bare_message.data() != nullptr) {
+      message_ = event_->bare_message;
+      message_there_ = true;
+    } else if (const Token& token = field(known_.message); token.present()) {
+      message_ = text(token);
+      message_there_ = true;
+    }
+  }
+  return message_there_;
+}
+
+std::string_view Scope::message() {
+  has_message();
+  return message_;
+}
+
+std::int64_t Scope::time_ns() {
+  const Token& token = field(known_.time);
+  if (token.present()) {
+    if (const auto parsed = parse_timestamp(text(token))) return *parsed;
+  }
+  return event_->origin.time_ns;
+}
+
+Value Scope::exception() {
+  if (const Token& type = field(known_.exception_type); type.present()) {
+    const std::string_view name = text(type);
+    return Value::of(name.substr(name.rfind('.') + 1));
+  }
+  if (const Token& traceback = field(known_.exception); traceback.kind == TokenKind::string) {
+    const std::string_view name = exception_class(text(traceback));
+    if (!name.empty()) return Value::of(name);
+  }
+  return Value::absent();
+}
+
+Token Scope::token(const Ref& ref) {
+  switch (ref.source) {
+    case Ref::Source::field: return field(ref.index);
+    case Ref::Source::capture:
+      if (ref.index < captures_.size() && captures_[ref.index].data() != nullptr) {
+        return is_no_value(captures_[ref.index]) ? Token{} : text_token(captures_[ref.index]);
+      }
+      return ref.under == Ref::kNoField ? Token{} : field(ref.under);
+    case Ref::Source::message: return has_message() ? text_token(message_) : Token{};
+    case Ref::Source::line: return text_token(event_->line);
+    default: {
+      const Value made = value(ref);
+      return made.usable() ? text_token(value_text(made, *this)) : Token{};
+    }
+  }
+}
+
+Value Scope::value(const Ref& ref) {
+  switch (ref.source) {
+    case Ref::Source::field:
+    case Ref::Source::capture:
+    case Ref::Source::message:
+    case Ref::Source::line: return to_value(token(ref));
+    case Ref::Source::level: {
+      const Token& token = field(known_.level);
+      if (!token.present()) return Value::absent();
+      const Level level = parse_level(text(token));
+      return Value::of(level == Level::none ? text(token) : level_name(level));
+    }
+    case Ref::Source::time: {
+      // Seconds with nine digits behind the point fit the 10^-15 of a Decimal.
+      return Value::of(Decimal::from_units(static_cast<metrics::int128>(time_ns()) * 1'000'000));
+    }
+    case Ref::Source::rest:
+    case Ref::Source::format: return Value::absent();
+    case Ref::Source::exception: return exception();
+    case Ref::Source::file: return event_->origin.file.empty() ? Value::absent() : Value::of(event_->origin.file);
+    case Ref::Source::stream: return event_->origin.stream.empty() ? Value::absent() : Value::of(event_->origin.stream);
+    case Ref::Source::let:
+      if (let_known_[ref.index] == 0) {
+        let_known_[ref.index] = 1;
+        const Value made = lets_[ref.index].evaluate(*this);
+        let_values_[ref.index] = made;
+      }
+      return let_values_[ref.index];
+  }
+  return Value::absent();
+}
+
+std::string_view exception_class(std::string_view traceback) {
+  // The line behind the frames of a traceback, `module.Class: message` or `Class`; of several tracebacks the last one's.
+  std::string_view last;
+  bool in_frames = false;
+  bool any_header = false;
+  while (!traceback.empty()) {
+    const std::size_t newline = std::min(traceback.find('\n'), traceback.size());
+    const std::string_view line = traceback.substr(0, newline);
+    traceback.remove_prefix(std::min(newline + 1, traceback.size()));
+    if (line.starts_with("Traceback (most recent call last)")) {
+      in_frames = true;
+      any_header = true;
+      continue;
+    }
+    if (line.empty() || line[0] == ' ' || line[0] == '\t') continue;
+    if (any_header && !in_frames) continue;  // a further line of the message
+    const std::string_view name = line.substr(0, line.find_first_of(": \r"));
+    const bool word = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") ==
+                                           std::string_view::npos;
+    const bool whole = name.size() == line.size() || line[name.size()] == ':' || line[name.size()] == '\r';
+    if (word && whole && (any_header || last.empty())) last = name.substr(name.rfind('.') + 1);
+    in_frames = false;
+  }
+  return last;
+}
+
+}  // namespace logtally::rules

@@ -1,0 +1,98 @@
+// Scope: what the names of one rule mean for one record: fields of the line, what logtally itself knows of it, the rule's
+// captures and its `let` values. Values are made when they are asked for.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/event.h"
+#include "rules/value.h"
+
+namespace logtally::rules {
+
+class Expression;
+
+// A name, resolved at load.
+struct Ref {
+  enum class Source : std::uint8_t {
+    field,      // index: FieldId
+    level,      // folded: debug, info, warning ...
+    time,       // Unix seconds
+    message,
+    line,       // $_line
+    rest,       // $_rest
+    exception,  // $_exception
+    format,     // $_format
+    file,       // $_file
+    stream,     // $_stream
+    capture,    // index: position among the rule's captures; falls back to `under`
+    let,        // index: position among the rule's lets
+  };
+  Source source = Source::field;
+  std::uint16_t index = 0;
+  std::uint16_t under = kNoField;  // capture: the field of the line that it hides where it is not captured
+  static constexpr std::uint16_t kNoField = 0xFFFF;
+  bool operator==(const Ref&) const = default;
+};
+
+// The fields that have a meaning of their own; numbers in the FieldPlan.
+struct WellKnownFields {
+  FieldId time = 0;
+  FieldId level = 0;
+  FieldId logger = 0;
+  FieldId message = 0;
+  FieldId exception = 0;       // `exception`: text of a traceback
+  FieldId exception_type = 0;  // `exception.type`
+};
+
+// One for all records of a worker, so that nothing is allocated per record. Not thread-safe.
+class Scope {
+ public:
+  Scope(const FieldPlan& plan, const WellKnownFields& known) : plan_(plan), known_(known) {}
+
+  // The record that is looked at from now on; borrowed until the next begin().
+  void begin(const Event& event);
+  // The rule that is looked at now.
+  void enter(std::span<const Expression> lets);
+  // The rule's captures, for its patterns to fill; data() == null: not captured.
+  std::span<std::string_view> captures(std::size_t count);
+
+  Value value(const Ref& ref);
+  // The same as a token: raw where it stands in the record, else text.
+  Token token(const Ref& ref);
+  Value to_value(const Token& token);
+  // A token as text: unescaped, numbers in canonical form. Missing tokens have none.
+  std::string_view text(const Token& token);
+
+  bool has_message();
+  std::string_view message();  // empty when there is none
+  std::int64_t time_ns();      // the record's own, else where it comes from
+
+  const Event& event() const { return *event_; }
+  Scratch& scratch() { return scratch_; }
+
+ private:
+  const Token& field(FieldId id) { return found_ = event_->field(plan_.candidates(id)); }
+  Value exception();
+
+  const FieldPlan& plan_;
+  const WellKnownFields& known_;
+  const Event* event_ = nullptr;
+  Scratch scratch_;
+  std::span<const Expression> lets_;
+  std::vector<std::string_view> captures_;
+  std::vector<Value> let_values_;
+  std::vector<std::uint8_t> let_known_;
+  Token found_;
+  bool message_known_ = false;
+  bool message_there_ = false;
+  std::string_view message_;
+};
+
+// Class of the last exception of a traceback, without its module: "ConnectionError"; empty when there is none.
+std::string_view exception_class(std::string_view traceback);
+
+}  // namespace logtally::rules
