@@ -24,8 +24,8 @@ struct Chunk {
   std::uint64_t offset = 0;      // of bytes.front() in the generation
   std::uint64_t end = 0;         // the generation's position once this chunk is done
   std::string_view bytes;        // whole lines, each ends in '\n'. An unterminated last line of a
-                           // generation that is over gets a '\n' that `end` does not count
-  std::int64_t arrival_ns = 0;  // wall clock at the read
+                                 // generation that is over gets a '\n' that `end` does not count
+  std::int64_t arrival_ns = 0;   // wall clock at the read
   std::uint64_t too_long_lines =
       0;  // lines over the limit that ended before `bytes`; they are not in it
   std::uint64_t too_long_bytes = 0;  // with their newlines

@@ -100,6 +100,7 @@ struct Tail::Generation {
   bool retiring = false;    // in retiring_
   bool grace_over = false;  // what it holds now is all that there will be
   bool over = false;
+  bool failing = false;  // complained of
   std::uint64_t seen_scan = 0;
   bool seen_before = true;  // in the scan before that one
   std::chrono::nanoseconds idle_since{0};
@@ -427,6 +428,7 @@ void Tail::start(const Sighting& sighting, Slot& slot, std::uint32_t predecessor
   }
   by_id_[generation.id] = generation.number;
   slot.generation = generation.number;
+  slot.complaint.clear();
   generations_.emplace(generation.number, std::move(owned));
   if (options_.follow) {
     const bool opened = open_files_ < options_.max_open_files && open_file(generation);
@@ -582,17 +584,20 @@ std::optional<Chunk> Tail::read_generation(Generation& generation) {
     case Lines::Status::lines:
     case Lines::Status::more:
       generation.idle_since = options_.clock.steady();
+      if (std::exchange(generation.failing, false)) forget_complaint(generation.path);
       enqueue(generation);
       return chunk_of(generation, lines);
     case Lines::Status::end:
       return at_end(generation);
     case Lines::Status::failed:
       complain(generation.path, "cannot read " + generation.path + ": " + reason(lines.error));
-      if (!options_.follow) {
+      generation.failing = true;
+      if (!options_.follow || generation.retiring) {
         finish(generation);
-      } else if (!generation.retiring) {
-        close_file(generation);  // opened again by the next look
+      } else {
+        close_file(generation);  // opened again by a later look
         polling_ = true;
+        next_scan_ = std::min(next_scan_, options_.clock.steady() + options_.poll_interval);
       }
       return std::nullopt;
   }
@@ -707,6 +712,7 @@ bool Tail::open_file(Generation& generation) {
     scan_wanted_ = scan_wanted_ || error == ENOENT;
     if (error != ENOENT)
       complain(generation.path, "cannot open " + generation.path + ": " + reason(error));
+    generation.failing = true;
     polling_ = true;
     next_scan_ = std::min(next_scan_, options_.clock.steady() + options_.poll_interval);
     return false;
@@ -716,8 +722,6 @@ bool Tail::open_file(Generation& generation) {
     scan_wanted_ = true;
     return false;
   }
-  const auto slot = slots_.find(generation.path);
-  if (slot != slots_.end()) slot->second->complaint.clear();
   generation.fd = std::move(fd);
   generation.used = true;
   opened_.push_back(generation.number);
@@ -779,6 +783,11 @@ void Tail::complain(const std::string& path, const std::string& why) {
   if (slot != slots_.end() && slot->second->complaint == why) return;
   if (slot != slots_.end()) slot->second->complaint = why;
   messages_.push_back(why);
+}
+
+void Tail::forget_complaint(const std::string& path) {
+  const auto slot = slots_.find(path);
+  if (slot != slots_.end()) slot->second->complaint.clear();
 }
 
 Tail::Generation* Tail::find(std::uint32_t generation) const {

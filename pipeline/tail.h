@@ -117,6 +117,7 @@ class Tail {
 
   Slot& slot_of(const std::string& path, std::uint32_t target);
   void complain(const std::string& path, const std::string& why);
+  void forget_complaint(const std::string& path);
   Generation* find(std::uint32_t generation) const;
   Generation* find(const FileId& id) const;
 

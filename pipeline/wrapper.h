@@ -40,6 +40,13 @@ struct Unwrapped {
   bool wrapped = false;
 };
 
+// Eight bytes as memcpy loads them on a little-endian machine.
+constexpr std::uint64_t load_word(std::string_view eight) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 8; i-- > 0;) value = value << 8 | static_cast<unsigned char>(eight[i]);
+  return value;
+}
+
 // Not thread-safe; one for any number of generations whose target has this wrapper.
 class Unwrapper {
  public:
@@ -49,6 +56,8 @@ class Unwrapper {
   // False: the line is its own record, feed() would give it back as it is. Cheap, for every line.
   bool may_be_wrapped(std::string_view line) const {
     if (wrapper_ == Wrapper::none || line.size() < kShortest) return false;
+    constexpr std::uint64_t kDockerHead = load_word("{\"log\":\"");
+    constexpr std::uint64_t kDockerHeadSpaced = load_word("{\"log\": ");
     std::uint64_t head = 0;
     std::memcpy(&head, line.data(), sizeof head);
     if (wrapper_ == Wrapper::automatic)
@@ -75,14 +84,6 @@ class Unwrapper {
 
  private:
   static constexpr std::size_t kShortest = 24;
-  static std::uint64_t word(const char (&text)[9]) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, text, sizeof value);
-    return value;
-  }
-  inline static const std::uint64_t kDockerHead = word("{\"log\":\"");
-  inline static const std::uint64_t kDockerHeadSpaced = word("{\"log\": ");
-
   struct Line {
     std::string_view text;
     std::string_view time;
