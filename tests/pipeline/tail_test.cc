@@ -68,6 +68,22 @@ TEST_CASE("tail: hazard 1, the writer keeps the old descriptor after a rename") 
   CHECK(reader.inputs->rotations(0).deleted == 0);
 }
 
+TEST_CASE("tail: hazard 1, a long rest of the old file comes before the new file") {
+  const ScratchDir dir;
+  Writer old(dir / "a");
+  old.write("A\n");
+  Reader reader({dir / "a"}, {.watching = any_watching()});
+  CHECK(reader.step() == "A|");
+  std::string rest;
+  while (rest.size() < 3 * kChunkBytes) rest += "0123456789abcde\n";
+  rename_file(dir / "a", dir / "a.1");
+  append(dir / "a", "B\n");
+  old.write(rest);
+  const std::string got = reader.step();
+  CHECK(got.size() == rest.size() + 2);
+  CHECK(got.substr(rest.size() < got.size() ? rest.size() : 0) == "B|");
+}
+
 TEST_CASE("tail: hazard 2, several renames between two looks, the old names in the glob") {
   const ScratchDir dir;
   Writer first(dir / "a");
@@ -244,6 +260,21 @@ TEST_CASE("tail: hazard 23, an overflow of the event queue loses nothing") {
   writer.write("1\n");  // these events are lost
   append(dir / "b.log", "2\n");
   CHECK(reader.drain() == "1|2|");  // time stands still: no polling helps
+}
+
+TEST_CASE("tail: hazard 23, an overflow that swallows nothing but writes") {
+  const ScratchDir dir;
+  Writer a(dir / "a.log");
+  Writer b(dir / "b.log");
+  Writer c(dir / "c.log");
+  Reader reader({dir / "*.log"}, {});
+  CHECK(reader.step().empty());
+  for (int i = 0; i < 8300; ++i) {  // in turns: the same event twice would be one
+    a.write("a");
+    b.write("b");
+  }
+  c.write("c\n");
+  CHECK(reader.drain() == "c|");
 }
 
 TEST_CASE("tail: hazard 25, more files than descriptors, few of them active") {
