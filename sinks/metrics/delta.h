@@ -62,6 +62,11 @@ class Delta {
   // A counter follows the source's own count; a decrease is a reset of the source, and its new count is added.
   bool set_count(Series& series, Decimal count);
 
+  void touch(Series& series) {
+    if (series.touched) return;
+    series.touched = true;
+    touched_.push_back(&series);
+  }
   std::span<Series* const> touched() const { return touched_; }
   std::size_t size() const;                              // series of all families
   std::size_t size(FamilyId family) const;
@@ -72,13 +77,6 @@ class Delta {
 
  private:
   struct Family;
-  void touch(Series& s) {
-    if (!s.touched) {
-      s.touched = true;
-      touched_.push_back(&s);
-    }
-  }
-
   std::vector<std::shared_ptr<const FamilySpec>> specs_;
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Series*> touched_;

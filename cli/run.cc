@@ -1,0 +1,328 @@
+#include "cli/run.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "cli/interrupts.h"
+#include "cli/rule_loading.h"
+#include "cli/summary.h"
+#include "cli/version.h"
+#include "config/settings.h"
+#include "config/yaml_document.h"
+#include "pipeline/inputs.h"
+#include "pipeline/worker.h"
+#include "sinks/http/routes.h"
+#include "sinks/http/server.h"
+#include "sinks/metrics/exposition.h"
+#include "sinks/metrics/own_metrics.h"
+#include "sinks/metrics/registry.h"
+
+namespace logtally::cli {
+namespace {
+
+using config::RunOptions;
+
+// Everything that is said goes to stderr; stdout belongs to --tee and --print-metrics.
+class Console {
+ public:
+  Console(config::Colour colour, int verbosity, const config::Environment& environment)
+      : terminal_(isatty(STDERR_FILENO) == 1), colour_(config::wants_colour(colour, terminal_, environment)), verbosity_(verbosity) {}
+
+  bool terminal() const { return terminal_; }
+  bool colour() const { return colour_; }
+  void error(const std::string& text) const { std::fprintf(stderr, "error: %s\n", text.c_str()); }
+  void warning(const std::string& text) const {
+    if (verbosity_ >= 0) std::fprintf(stderr, "warning: %s\n", text.c_str());
+  }
+  void say(const std::string& text) const {
+    if (verbosity_ >= 0) std::fprintf(stderr, "%s\n", text.c_str());
+  }
+  // One event, with the time of day in front.
+  void log(const std::string& text) const {
+    if (verbosity_ < 0) return;
+    const std::time_t now = std::time(nullptr);
+    std::tm local = {};
+    localtime_r(&now, &local);
+    std::fprintf(stderr, "%02d:%02d:%02d %s\n", local.tm_hour, local.tm_min, local.tm_sec, text.c_str());
+  }
+
+ private:
+  bool terminal_;
+  bool colour_;
+  int verbosity_;
+};
+
+// The configuration file, or nothing; faults are printed.
+struct Configuration {
+  bool usable = true;
+  std::shared_ptr<const config::YamlDocument> document;
+  std::optional<config::Settings> settings;
+};
+
+Configuration load_configuration(const config::CommandLine& line, const Console& console) {
+  Configuration loaded;
+  if (!line.config) return loaded;
+  auto file = config::read_source_file(*line.config);
+  if (!file) {
+    console.error(file.error().text);
+    loaded.usable = false;
+    return loaded;
+  }
+  config::Diagnostics diagnostics;
+  loaded.document = config::parse_yaml(*file, diagnostics);
+  if (loaded.document) loaded.settings = config::load_settings(*loaded.document, diagnostics);
+  std::fputs(diagnostics.render(console.colour()).c_str(), stderr);
+  loaded.usable = !diagnostics.has_errors() && loaded.document != nullptr;
+  return loaded;
+}
+
+bool is_pipe_or_file(int fd) {
+  struct stat status = {};
+  return fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode));
+}
+
+// What is read: targets of the file or FILE arguments, standard input behind them.
+struct Reading {
+  std::vector<pipeline::TargetSpec> targets;
+  std::vector<pipeline::Wrapper> wrappers;
+  std::optional<pipeline::StdinSpec> standard_input;
+};
+
+pipeline::Wrapper wrapper_of(config::Wrapper wrapper) {
+  switch (wrapper) {
+    case config::Wrapper::automatic: return pipeline::Wrapper::automatic;
+    case config::Wrapper::none: return pipeline::Wrapper::none;
+    case config::Wrapper::docker: return pipeline::Wrapper::docker;
+    case config::Wrapper::cri: return pipeline::Wrapper::cri;
+  }
+  return pipeline::Wrapper::automatic;
+}
+
+Reading what_to_read(const RunOptions& options) {
+  const auto from = [](config::From f) { return f == config::From::end ? pipeline::From::end : pipeline::From::beginning; };
+  Reading reading;
+  bool stdin_wanted = options.from_stdin;
+  if (!options.files.empty()) {
+    for (const std::string& file : options.files) {
+      reading.targets.push_back({.name = file, .paths = {file}, .exclude = {}, .from = from(options.from)});
+      reading.wrappers.push_back(pipeline::Wrapper::automatic);
+    }
+  } else if (!stdin_wanted && !options.targets.empty()) {
+    for (const config::Target& target : options.targets) {
+      reading.targets.push_back({.name = target.name, .paths = target.paths, .exclude = target.exclude, .from = from(target.from)});
+      reading.wrappers.push_back(wrapper_of(target.wrapper));
+    }
+  } else if (!stdin_wanted) {
+    stdin_wanted = is_pipe_or_file(STDIN_FILENO);
+  }
+  if (stdin_wanted) {
+    reading.standard_input = pipeline::StdinSpec{.name = "stdin", .fd = STDIN_FILENO, .tee_fd = options.tee ? STDOUT_FILENO : -1};
+    reading.wrappers.push_back(pipeline::Wrapper::automatic);
+  }
+  return reading;
+}
+
+std::string described(const Reading& reading) {
+  std::string text;
+  if (reading.targets.size() == 1) {
+    text = reading.targets[0].name;
+  } else if (reading.targets.size() > 1) {
+    text = fmt::format("{} targets", reading.targets.size());
+  }
+  if (reading.standard_input) text += text.empty() ? "stdin" : " and stdin";
+  return text;
+}
+
+void tell_banner(const Console& console, const RunOptions& options, const Reading& reading, const http::Server* server) {
+  std::string packs;
+  for (const std::string& pack : options.packs) packs += (packs.empty() ? "" : ", ") + pack;
+  std::string rules = options.packs.empty() ? "no built-in rules" : "built-in rules \"" + packs + "\"";
+  if (!options.rules.empty()) rules += fmt::format(", {} rule {}", options.rules.size(), options.rules.size() == 1 ? "path" : "paths");
+  const std::string from = options.config_file ? "configuration " + *options.config_file : "no logtally.yaml found";
+  console.say(fmt::format("logtally {}: reading {}, {} ({})", build_info().version, described(reading), rules, from));
+  if (server == nullptr) return;
+  const bool everywhere = options.listen.host.empty();
+  const std::string host = everywhere || options.listen.host == "127.0.0.1" ? "localhost" : options.listen.host;
+  const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  console.say(fmt::format("  metrics   http://{}:{}/metrics", shown, server->port()));
+  console.say(fmt::format("  health    http://{}:{}/-/healthy", shown, server->port()));
+  if (everywhere) console.warning(fmt::format("port {} is open on all interfaces, without a password", server->port()));
+}
+
+void tell_port_taken(const Console& console, const std::string& why, std::uint16_t port) {
+  console.error(why);
+  if (why.find("already in use") == std::string::npos) return;
+  if (why.find("aria_engine") != std::string::npos) {
+    std::fprintf(stderr, "         = note: aria_engine serves /health on %u itself\n", port);
+  }
+  std::fprintf(stderr, "         = help: METRICS_PORT=%u logtally …   (and scrape :%u), or run logtally in its own container\n",
+               port == 9091 ? 9092U : 9091U, port == 9091 ? 9092U : 9091U);
+}
+
+// What the operator hears while it runs: once when nothing comes, now and then how it goes.
+class Commentary {
+ public:
+  Commentary(const Console& console, const pipeline::Worker& worker, bool from_stdin)
+      : console_(console), worker_(worker), from_stdin_(from_stdin) {}
+
+  void tick() {
+    ++seconds_;
+    const pipeline::Worker::Progress now = worker_.progress();
+    if (seconds_ == 10 && now.read == 0 && from_stdin_) {
+      console_.log("still no line on stdin after 10 s");
+      console_.say("         = help: many engines log to stderr: `engine 2>&1 | logtally`; Python: also set PYTHONUNBUFFERED=1");
+      return;
+    }
+    const unsigned period = console_.terminal() ? 10 : 60;
+    if (seconds_ % period != 0 && seconds_ != 10) return;
+    if (now.read == last_.read) return;
+    const std::uint64_t records = now.matched + now.unmatched;
+    const double matched = records == 0 ? 0.0 : 100.0 * static_cast<double>(now.matched) / static_cast<double>(records);
+    const std::uint64_t rate = (now.read - last_.read) / (seconds_ - last_seconds_);
+    if (console_.terminal()) {
+      console_.log(fmt::format("{} lines  {}/s  matched {:.1f} %  series {}  unmatched {}", grouped(now.read), grouped(rate), matched, now.series,
+                               grouped(now.unmatched)));
+    } else {
+      console_.say(fmt::format("msg=status read={} rate={} matched={} unmatched={} series={}", now.read, rate, now.matched, now.unmatched, now.series));
+    }
+    last_ = now;
+    last_seconds_ = seconds_;
+  }
+
+ private:
+  const Console& console_;
+  const pipeline::Worker& worker_;
+  bool from_stdin_;
+  unsigned seconds_ = 0;
+  unsigned last_seconds_ = 0;
+  pipeline::Worker::Progress last_;
+};
+
+metrics::OwnMetricsSpec own_metrics_spec(const rules::RuleSet& rules, const pipeline::Inputs& inputs) {
+  metrics::OwnMetricsSpec spec{.build = build_info(), .targets = {}, .rules = {}, .metrics = {}};
+  for (std::uint32_t target = 0; target < inputs.target_count(); ++target) spec.targets.emplace_back(inputs.target_name(target));
+  for (const rules::Rule& rule : rules.rules()) {
+    metrics::OwnRule own{.name = rule.name, .actions = {}};
+    for (const rules::Action& action : rule.actions) own.actions.push_back(action.name);
+    spec.rules.push_back(std::move(own));
+  }
+  for (const metrics::FamilySpec& family : rules.families()) spec.metrics.push_back(family.name);
+  return spec;
+}
+
+// Writes all of it, whatever a signal interrupts; false when the reader is gone.
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+int run(const config::CommandLine& line, const config::Environment& environment) {
+  const Console console(line.colour, line.verbosity, environment);
+  const Configuration configuration = load_configuration(line, console);
+  if (!configuration.usable) return kExitConfiguration;
+  const RunOptions options = config::resolve(line, configuration.settings);
+  if (options.print_config) {
+    return write_all(STDOUT_FILENO, config::print_config(options)) ? kExitSuccess : kExitWrong;
+  }
+
+  config::Diagnostics diagnostics;
+  const auto rules = load_rules({.packs = options.packs, .paths = options.rules, .configuration = configuration.document}, diagnostics);
+  if (rules == nullptr || line.verbosity >= 0) std::fputs(diagnostics.render(console.colour()).c_str(), stderr);
+  if (rules == nullptr) return kExitConfiguration;
+
+  Reading reading = what_to_read(options);
+  if (reading.targets.empty() && !reading.standard_input) {
+    console.error("there is nothing to read: no FILE, no target in a logtally.yaml, and standard input is no pipe");
+    std::fputs(config::help_text().c_str(), stderr);
+    return kExitUsage;
+  }
+
+  Interrupts::block_signals();
+  pipeline::TailOptions tail;
+  tail.follow = !options.once;
+  tail.from_beginning = options.once || options.from == config::From::beginning;
+  tail.line_bytes = options.limits.line_bytes;
+  auto inputs = pipeline::Inputs::open(reading.targets, reading.standard_input, tail);
+  if (!inputs) {
+    console.error(inputs.error().text);
+    return kExitWrong;
+  }
+  int exit_code = kExitSuccess;
+  if (options.once) {
+    for (const std::string& missing : (*inputs)->missing()) {
+      console.error(missing + ": no such file");
+      exit_code = kExitWrong;
+    }
+  }
+
+  pipeline::WorkerOptions worker_options;
+  worker_options.wrappers = reading.wrappers;
+  worker_options.record_bytes = options.limits.record_bytes;
+  worker_options.log = [&console](const std::string& text) { console.log(text); };
+  pipeline::Worker worker(rules, **inputs, std::move(worker_options));
+  metrics::Registry registry(worker.series());
+  metrics::OwnMetrics own(own_metrics_spec(*rules, **inputs));
+  own.reloaded(true, std::chrono::system_clock::now());
+  worker.connect(registry, own);
+
+  std::atomic<bool> running = true;
+  std::unique_ptr<http::Server> server;
+  if (options.serve) {
+    const auto page = [&] {
+      const auto begin = std::chrono::steady_clock::now();
+      worker.commit_now(std::chrono::milliseconds(100));
+      std::string text;
+      metrics::append_text(text, registry.snapshot(), own.collect());
+      own.scraped(std::chrono::steady_clock::now() - begin);
+      return text;
+    };
+    const auto ready = [&] {
+      return running ? http::Readiness{.ready = true} : http::Readiness{.ready = false, .reason = "stopping"};
+    };
+    http::ServerOptions server_options;
+    server_options.listen = {.host = options.listen.host, .port = options.listen.port};
+    auto started = http::Server::start(server_options, http::metrics_routes(page, ready));
+    if (!started) {
+      tell_port_taken(console, started.error().text, options.listen.port);
+      return kExitWrong;
+    }
+    server = std::move(*started);
+  }
+  tell_banner(console, options, reading, server.get());
+
+  {
+    Commentary commentary(console, worker, reading.standard_input.has_value());
+    const Interrupts interrupts({.on_signal = [&](int) { worker.stop(); },
+                                 .on_tick = options.once ? std::function<void()>() : [&] { commentary.tick(); }});
+    worker.run();
+    running = false;
+  }
+  if (server) server->stop();
+
+  if (options.print_metrics) {
+    std::string text;
+    metrics::append_text(text, registry.snapshot());
+    if (!write_all(STDOUT_FILENO, text)) exit_code = kExitWrong;
+  }
+  const Summary summary = summarise(worker.totals());
+  std::fprintf(stderr, "%s\n", (console.terminal() ? for_people(summary) : logfmt(summary)).c_str());
+  return exit_code;
+}
+
+}  // namespace logtally::cli

@@ -1,0 +1,23 @@
+// The shipped rule packs, built into the binary from config/packs/*.yaml.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "config/diagnostics.h"
+
+namespace logtally::config {
+
+struct Pack {
+  std::string_view name;  // "aria"
+  std::string_view text;
+};
+
+std::span<const Pack> shipped_packs();  // sorted by name
+const Pack* find_pack(std::string_view name);
+
+// As a source file, named "pack aria" in diagnostics.
+std::shared_ptr<const SourceFile> pack_source(const Pack& pack);
+
+}  // namespace logtally::config
