@@ -87,6 +87,7 @@ class Compiler {
   Names names_for(RuleNames& names);
   Ref resolve(const std::string& path, RuleNames& names);
   Ref resolve_line_field(const FieldPath& path);
+  Ref field_ref(FieldId field) const;
   std::shared_ptr<const re2::RE2> compile_regular_expression(const Document& document, const Node& node);
   std::optional<Decimal> number_of(const Document& document, const Node& node, std::string_view what);
 

@@ -38,6 +38,29 @@ std::size_t hash_of(const Words& words, std::size_t size) {
 
 std::uint64_t length_bit(std::size_t size) { return std::uint64_t{1} << std::min<std::size_t>(size, 63); }
 
+bool blank(char c) { return c == ' ' || c == '\t'; }
+
+// Takes `label` off the front of `text`; a blank of it stands for one or more, as in patterns.
+bool take_prefix(std::string_view label, std::string_view& text) {
+  if (text.starts_with(label) && (text.size() == label.size() || !blank(text[label.size()]) || !blank(label.back()))) {
+    text.remove_prefix(label.size());
+    return true;
+  }
+  std::string_view rest = text;
+  for (const char c : label) {
+    if (rest.empty()) return false;
+    if (c != ' ') {
+      if (rest[0] != c) return false;
+      rest.remove_prefix(1);
+      continue;
+    }
+    if (!blank(rest[0])) return false;
+    while (!rest.empty() && blank(rest[0])) rest.remove_prefix(1);
+  }
+  text = rest;
+  return true;
+}
+
 void append_once(std::vector<RuleIndex>& rules, RuleIndex rule) {
   if (rules.empty() || rules.back() != rule) rules.push_back(rule);
 }
@@ -197,16 +220,14 @@ std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFie
     const PrefixNode* node = &prefixes_[0];
     while (node != nullptr && !rest.empty()) {
       const PrefixNode* next = nullptr;
+      const char first = rest[0] == '\t' ? ' ' : rest[0];
       for (const std::uint16_t child : node->children) {
-        if (prefixes_[child].label[0] != rest[0]) continue;
-        if (rest.starts_with(prefixes_[child].label)) next = &prefixes_[child];
+        if (prefixes_[child].label[0] != first) continue;
+        if (take_prefix(prefixes_[child].label, rest)) next = &prefixes_[child];
         break;
       }
       node = next;
-      if (node != nullptr) {
-        take(node->rules);
-        rest.remove_prefix(node->label.size());
-      }
+      if (node != nullptr) take(node->rules);
     }
   }
 

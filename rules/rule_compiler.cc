@@ -54,10 +54,15 @@ Ref Compiler::resolve_line_field(const FieldPath& path) {
   if (path.size() == 1) {
     if (const auto source = built_in(path[0])) return {.source = *source};
     if (const auto known = well_known_.find(path[0]); known != well_known_.end()) {
-      return {.source = Ref::Source::field, .index = set_->plan_.first_of(known->second)};
+      return field_ref(set_->plan_.first_of(known->second));
     }
   }
-  return {.source = Ref::Source::field, .index = set_->plan_.field(path)};
+  return field_ref(set_->plan_.field(path));
+}
+
+Ref Compiler::field_ref(FieldId field) const {
+  const std::vector<SlotId>& candidates = set_->plan_.candidates(field);
+  return {.source = Ref::Source::field, .index = field, .under = Ref::kNoField, .slot = candidates.size() == 1 ? candidates[0] : kNoSlot};
 }
 
 Ref Compiler::resolve(const std::string& text, RuleNames& names) {
@@ -537,7 +542,7 @@ void Compiler::build_dispatch() {
     }
     if (!rule.patterns.empty()) {
       Filing filing{Filing::Kind::prefix, 0, {}, {}};
-      for (const Pattern& pattern : rule.patterns) filing.texts.emplace_back(pattern.literal_prefix());
+      for (const Pattern& pattern : rule.patterns) filing.texts.emplace_back(pattern.usual_prefix());
       const bool usable = std::none_of(filing.texts.begin(), filing.texts.end(), [](const std::string& t) { return t.empty(); });
       if (usable) options[i].push_back(std::move(filing));
     }

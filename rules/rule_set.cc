@@ -6,6 +6,8 @@
 
 #include <re2/re2.h>
 
+#include "rules/json_decoder.h"
+
 namespace logtally::rules {
 namespace {
 
@@ -220,19 +222,23 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
 // The series of the rule's actions for this record's labels. The key is all that the labels depend on, as raw tokens: whatever
 // expressions, maps and rewrites the labels go through is paid once per combination.
 LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const {
-  char key[kMaxMemoKey];
+  char key[kMaxMemoKey + kReadableBehindLine];
   char* end = key;
   for (const Ref& ref : rule.label_inputs) {
     const Token token = scope.token(ref);
-    if (token.size + 8 > static_cast<std::size_t>(key + sizeof key - end)) {
+    if (token.size + 8 > static_cast<std::size_t>(key + kMaxMemoKey - end)) {
       delta.loose_cells.assign(rule.actions.size(), {});
       return delta.loose_cells.data();
     }
-    const std::uint32_t head = token.size << 4 | static_cast<std::uint32_t>(token.kind) ;
+    const std::uint32_t head = token.size << 5 | static_cast<std::uint32_t>(token.kind) << 1 | static_cast<std::uint32_t>(token.escaped);
     std::memcpy(end, &head, sizeof head);
     end += sizeof head;
-    *end++ = static_cast<char>(token.escaped);
-    if (token.size != 0) std::memcpy(end, token.data, token.size);
+    if (ref.source == Ref::Source::field && token.size <= 32) {
+      // It stands in the record, behind which there is more to read: a copy of fixed size is a few instructions.
+      if (token.size != 0) std::memcpy(end, token.data, 32);
+    } else if (token.size != 0) {
+      std::memcpy(end, token.data, token.size);
+    }
     end += token.size;
   }
   return delta.memos[index].find({key, static_cast<std::size_t>(end - key)});

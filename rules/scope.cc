@@ -32,10 +32,11 @@ void Scope::begin(const Event& event) {
 }
 
 void Scope::enter(std::span<const Expression> lets) {
+  captures_.clear();
   lets_ = lets;
+  if (lets.empty()) return;
   let_values_.resize(std::max(let_values_.size(), lets.size()));
   let_known_.assign(lets.size(), 0);
-  captures_.clear();
 }
 
 std::span<std::string_view> Scope::captures(std::size_t count) {
@@ -123,7 +124,7 @@ Value Scope::exception() {
   return Value::absent();
 }
 
-Token Scope::token(const Ref& ref) {
+Token Scope::find_token(const Ref& ref) {
   switch (ref.source) {
     case Ref::Source::field: return field(ref.index);
     case Ref::Source::capture:

@@ -34,6 +34,7 @@ struct Ref {
   Source source = Source::field;
   std::uint16_t index = 0;
   std::uint16_t under = kNoField;  // capture: the field of the line that it hides where it is not captured
+  SlotId slot = kNoSlot;           // field: its place, when it has only one
   static constexpr std::uint16_t kNoField = 0xFFFF;
   bool operator==(const Ref&) const = default;
 };
@@ -62,7 +63,12 @@ class Scope {
 
   Value value(const Ref& ref);
   // The same as a token: raw where it stands in the record, else text.
-  Token token(const Ref& ref);
+  Token token(const Ref& ref) {
+    if (ref.source == Ref::Source::field && ref.slot != kNoSlot) {
+      return event_->has(ref.slot) ? event_->slot(ref.slot) : Token{};
+    }
+    return find_token(ref);
+  }
   Value to_value(const Token& token);
   // A token as text: unescaped, numbers in canonical form. Missing tokens have none.
   std::string_view text(const Token& token);
@@ -76,6 +82,7 @@ class Scope {
 
  private:
   const Token& field(FieldId id) { return found_ = event_->field(plan_.candidates(id)); }
+  Token find_token(const Ref& ref);
   Value exception();
 
   const FieldPlan& plan_;

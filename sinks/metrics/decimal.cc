@@ -212,10 +212,11 @@ void append(std::string& out, double value) {
   } else if (std::isinf(value)) {
     out += value < 0 ? "-Inf" : "+Inf";
   } else {
-    char digits[32];
-    const bool whole = std::fabs(value) < 1e15 && value == std::trunc(value);
-    const auto result = whole ? std::to_chars(digits, digits + sizeof digits, static_cast<std::int64_t>(value))
-                              : std::to_chars(digits, digits + sizeof digits, value);
+    // Shortest digits; an exponent only where Go's %g has one too, so that pages look as everywhere else.
+    char digits[64];
+    const double size = std::fabs(value);
+    const bool plain = value == 0 || (size >= 1e-4 && size < 1e21);
+    const auto result = std::to_chars(digits, digits + sizeof digits, value, plain ? std::chars_format::fixed : std::chars_format::scientific);
     out.append(digits, result.ptr);
   }
 }

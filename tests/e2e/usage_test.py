@@ -30,7 +30,7 @@ class Usage(unittest.TestCase):
 
     def test_exit_codes(self):
         broken = self.file("broken.yaml", "version: 1\nrulez: {}\n")
-        unknown_key = self.file("logtally.yaml", "version: 1\nlisten_on: 1\n")
+        unknown_key = self.file("unknown_key.yaml", "version: 1\nlisten_on: 1\n")
         log = self.file("engine.log", LINE.decode())
         missing = pathlib.Path(self.dir.name, "missing.log")
         once = ["run", "--once", "--pack", "none", "--rules", self.rules]
@@ -47,7 +47,7 @@ class Usage(unittest.TestCase):
             ("an unknown pack", ["run", "--once", "--pack", "arai", log], {}, None, "aria"),
             ("a FILE of --once that is missing", [*once, missing], {}, 1, "missing.log"),
             ("rules that are invalid", ["run", "--once", "--rules", broken, log], {}, 78, "broken.yaml:2:1"),
-            ("a configuration that is invalid", ["run", "-c", unknown_key, "--once", log], {}, 78, "logtally.yaml:2:1"),
+            ("a configuration that is invalid", ["run", "-c", unknown_key, "--once", log], {}, 78, "unknown_key.yaml:2:1"),
             ("rules that are not there", ["run", "--once", "--rules", missing, log], {}, 78, "missing.log"),
             ("another state than none, until there is one", [*once, "--state-dir", self.dir.name, log], {}, None, "state"),
         ]:
@@ -72,7 +72,7 @@ class Usage(unittest.TestCase):
                 done = driver.run(*args)
                 self.assertEqual(done.returncode, 0)
                 self.assertRegex(done.stdout.decode(), r"^logtally \d+\.\d+\.\d+ ")
-                for library in ("g++", "yaml-cpp", "re2", "simdjson", "zlib"):
+                for library in ("g++", "boost", "yaml-cpp", "re2", "prometheus-cpp", "zlib"):
                     self.assertIn(library, done.stdout.decode())
 
     def test_banner_and_summary_are_on_stderr(self):
