@@ -51,6 +51,8 @@ constexpr std::array<FunctionRow, 9> kFunctions = {{
 }};
 
 constexpr std::size_t kMaxExpressionDepth = 64;
+// A chain of operators is as deep as it is long when it is evaluated.
+constexpr std::size_t kMaxExpressionNodes = 1000;
 
 bool name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
@@ -179,6 +181,10 @@ class ExpressionParser {
   bool is_word(std::string_view word) const { return token_ == Kind::word && value_ == word; }
 
   std::uint32_t add(Node node) {
+    if (expression_.nodes_.size() == kMaxExpressionNodes) {
+      fail("E020", "the expression is too long", 0, source_.size());
+      return 0;
+    }
     expression_.nodes_.push_back(std::move(node));
     return static_cast<std::uint32_t>(expression_.nodes_.size() - 1);
   }
@@ -423,6 +429,12 @@ Expression Expression::constant(std::string_view text) {
   Node& node = expression.nodes_.emplace_back();
   node.text = text;
   node.constant.kind = Value::Kind::text;
+  return expression;
+}
+
+Expression Expression::constant_truth(bool truth) {
+  Expression expression;
+  expression.nodes_.emplace_back().constant = Value::of(truth);
   return expression;
 }
 

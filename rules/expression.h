@@ -56,6 +56,7 @@ class Expression {
  public:
   static std::variant<Expression, ExpressionFault> compile(std::string_view source, const Names& names);
   static Expression constant(std::string_view text);  // a value without `$`: itself
+  static Expression constant_truth(bool truth);       // `true` and `false` without quotes
 
   Value evaluate(Scope& scope) const { return evaluate(root_, scope); }
   bool holds(Scope& scope) const;  // missing, refused and false do not

@@ -101,7 +101,11 @@ std::optional<Expression> Compiler::compile_expression(const Document& document,
     fault("E010", document, node, "a text or an expression is expected");
     return std::nullopt;
   }
-  if (node.text.find('$') == std::string::npos) return Expression::constant(canonical_scalar(node));
+  if (node.text.find('$') == std::string::npos) {
+    const std::string text = canonical_scalar(node);
+    if (!node.quoted && (text == "true" || text == "false")) return Expression::constant_truth(text == "true");
+    return Expression::constant(text);
+  }
   auto compiled = Expression::compile(node.text, names_for(names));
   if (auto* fault = std::get_if<ExpressionFault>(&compiled)) {
     config::Diagnostic& d = diagnostics_.add(fault->code, part_of(document, node, fault->offset, fault->length), fault->text);
