@@ -54,14 +54,17 @@ void JsonDecoder::use(Kernel kernel) {
 
 void JsonDecoder::forget() {
   shapes_.edges.assign(1, {});
-  // The edge that fits nothing: a newline never stands at the front of a literal.
+  // No edge: its literal is as good as none. Where it does fit (an object that is not closed, blank lines behind it), the line
+  // is malformed, and that is where the edge leads.
   for (char& c : shapes_.edges[0].literal) c = '\n';
   shapes_.edges[0].mask = ~std::uint32_t{0};
   shapes_.states.assign(1, {});
   for (std::uint16_t node = 0; node < plan_.slot_count(); ++node) {
     if (node != 0 && plan_.node(node).children.empty()) continue;
     state_of_[node] = static_cast<std::uint16_t>(shapes_.states.size());
-    shapes_.states.emplace_back().node = node;
+    JsonShapes::State& state = shapes_.states.emplace_back();
+    state.node = node;
+    state.depth = node == 0 ? 1 : static_cast<std::uint16_t>(shapes_.states[state_of_[plan_.node(node).parent]].depth + 1);
   }
   shapes_.parsed_since_reset = 0;
 }

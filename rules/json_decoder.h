@@ -29,7 +29,8 @@ inline constexpr std::size_t kReadableBehindLine = 64;  // bytes behind the newl
 
 // What the decoder has learned. One per decoder; laid out for the vectorised pass.
 struct JsonShapes {
-  enum class Value : std::uint8_t { string, scalar, container, end };
+  // What a literal leads to. `string` is certain, its quote is part of the literal; scalar and container are guesses.
+  enum class Value : std::uint8_t { none, string, scalar, container, end };
   static constexpr std::size_t kLiteralBytes = 32;
 
   struct alignas(64) Edge {
@@ -40,19 +41,20 @@ struct JsonShapes {
     SlotId slot = kNoSlot;         // of the value
     SlotId opens = kNoSlot;        // node of a container that the literal opens
     std::uint8_t length = 0;
-    Value value = Value::end;
+    Value value = Value::none;
     bool clears = false;           // the slot's node has children that a duplicate key may have filled
     std::uint8_t reserved = 0;
   };
   using EdgeTable = std::array<std::uint16_t, 512>;
   struct State {
     std::uint16_t node = 0;            // container that it is in
+    std::uint16_t depth = 0;           // containers that are open
     EdgeTable by_front8{};             // by hash of the first 8 bytes: edges with literals shorter than 16
     EdgeTable by_front16{};            // by hash of the first 16 bytes: the longer ones
     std::vector<std::uint16_t> edges;  // all that leave this state
   };
 
-  std::vector<Edge> edges;     // 0 is no edge: it fits nothing
+  std::vector<Edge> edges;     // 0 is no edge: it leads to nothing
   std::vector<State> states;   // 0: before the object; the others: behind a value in the container of a node
   std::uint64_t parsed_since_reset = 0;
   std::string key;             // scratch: an unescaped key
