@@ -83,6 +83,11 @@ void Dispatch::under_value(FieldId field, std::string_view text, RuleIndex rule)
   append_once(entry->rules, rule);
 }
 
+void Dispatch::under_level(Level level, RuleIndex rule) {
+  append_once(by_level_[static_cast<std::size_t>(level)], rule);
+  uses_level_ = true;
+}
+
 void Dispatch::under_presence(FieldId field, RuleIndex rule) {
   auto found = std::find_if(presence_.begin(), presence_.end(), [&](const auto& p) { return p.first == field; });
   if (found == presence_.end()) {

@@ -24,7 +24,7 @@ class Dispatch {
 
   // Filing, before the first candidates(). `rule` in ascending order.
   void under_value(FieldId field, std::string_view text, RuleIndex rule);
-  void under_level(Level level, RuleIndex rule) { by_level_[static_cast<std::size_t>(level)].push_back(rule); uses_level_ = true; }
+  void under_level(Level level, RuleIndex rule);
   // `prefix`: literal text of a pattern, in which a blank stands for one or more.
   void under_message_prefix(std::string_view prefix, RuleIndex rule);
   void under_presence(FieldId field, RuleIndex rule);
