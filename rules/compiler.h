@@ -117,6 +117,7 @@ class Compiler {
   std::vector<std::string> rule_order_;
   std::map<std::string, RuleEntry, std::less<>> rule_entries_;
   std::vector<Switch> switches_;
+  bool too_many_fields_ = false;  // reported once
 };
 
 // A plain scalar as it is compared: booleans in lower case, numbers in canonical form. Quoted text is itself.

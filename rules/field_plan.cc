@@ -44,6 +44,7 @@ SlotId FieldPlan::slot(const FieldPath& path) {
       at = found->second;
       continue;
     }
+    if (full()) return kNoSlot;  // the compiler refuses such rules
     const auto born = static_cast<std::uint16_t>(nodes_.size());
     nodes_[at].children.emplace(key, born);
     nodes_.push_back({.slot = born, .parent = at, .children = {}, .wanted = false});

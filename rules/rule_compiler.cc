@@ -145,6 +145,10 @@ void Compiler::compile_rule(const RuleEntry& entry) {
   } else {
     fault("E011", document, *entry.key, "rule `" + rule.name + "` does nothing").helps.emplace_back("do: [inc: SOME_METRIC]");
   }
+  if (set_->plan_.full() && !too_many_fields_) {
+    too_many_fields_ = true;
+    fault("E022", document, *entry.key, "with rule `" + rule.name + "` the rules use more than 4,000 different fields");
+  }
   rule.captures = names.captures.size();
   gather_label_inputs(rule, names);
   if (enabled) set_->rules_.push_back(std::move(rule));

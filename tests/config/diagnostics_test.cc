@@ -1,5 +1,11 @@
 #include "config/diagnostics.h"
 
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
 #include <catch2/catch.hpp>
 
 using namespace logtally::config;
@@ -205,4 +211,27 @@ TEST_CASE("diagnostics: colours only when asked, and they change nothing else") 
 TEST_CASE("diagnostics: the table of codes is in order and without doubles") {
   const auto& codes = diagnostic_codes();
   for (std::size_t i = 1; i < codes.size(); ++i) CHECK(codes[i - 1].code < codes[i].code);
+}
+
+TEST_CASE("diagnostics: every code that a source names is in the table") {
+  std::set<std::string, std::less<>> known;
+  for (const CodeRow& row : diagnostic_codes()) known.emplace(row.code);
+  const std::regex code("\"([EW][0-9]{3})\"");
+  std::size_t found = 0;
+  for (const char* module : {"config", "rules", "sinks", "pipeline", "cli"}) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(
+             std::filesystem::path(LOGTALLY_SOURCE_DIR) / module)) {
+      if (entry.path().extension() != ".cc" && entry.path().extension() != ".h") continue;
+      std::ifstream file(entry.path());
+      std::stringstream text;
+      text << file.rdbuf();
+      const std::string source = text.str();
+      for (std::sregex_iterator at(source.begin(), source.end(), code), end; at != end; ++at) {
+        CAPTURE(entry.path(), (*at)[1].str());
+        CHECK(known.contains((*at)[1].str()));
+        ++found;
+      }
+    }
+  }
+  CHECK(found > 100);
 }
