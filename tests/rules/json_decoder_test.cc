@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "rules/json_line.h"
+#include "tests/rules/json_line.h"
 
 using namespace logtally::rules;
 
