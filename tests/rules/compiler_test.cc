@@ -1,0 +1,238 @@
+#include "tests/cases/harness.h"
+
+using namespace logtally;
+using namespace logtally::cases;
+
+namespace {
+
+// What most files need: a metric of each type, maps, and then the rule at 9:3.
+const std::string kHead =
+    "metrics:\n"
+    "  c: {type: counter, help: h, labels: [method, status]}\n"
+    "  g: {type: gauge, help: h}\n"
+    "  d_seconds: {type: histogram, help: h, buckets: [1]}\n"
+    "maps:\n"
+    "  outcome: {true: success}\n"
+    "\n"
+    "rules:\n";
+
+// The only fault, with everything it says.
+std::string rendered(const Texts& files) {
+  config::Diagnostics found;
+  CHECK(compile(files, found) == nullptr);
+  return found.render();
+}
+
+}  // namespace
+
+TEST_CASE("compiler: one fault, one code, at its place") {
+  struct Case {
+    const char* rule;  // behind kHead: line 9
+    const char* want;
+  };
+  const Case cases[] = {
+      // kinds and keys
+      {"  r: [inc: c]\n", "9:6 E010\n"},
+      {"  r: {do: {inc: c}}\n", "9:11 E010\n"},
+      {"  r: {do: []}\n", "9:11 E010\n"},
+      {"  r: {do: [inc]}\n", "9:12 E010\n"},
+      {"  r: {do: [inc: [c]]}\n", "9:17 E010\n"},
+      {"  r: {match: [a], do: [inc: c]}\n", "9:14 E010\n"},
+      {"  r: {pattern: {a: b}, do: [inc: c]}\n", "9:16 E010\n"},
+      {"  r: {if: [a], do: [inc: c]}\n", "9:11 E010\n"},
+      {"  r: {match: {a: 1}}\n", "9:3 E011\n"},
+      {"  r: {do: [if: $a]}\n", "9:12 E011\n"},
+      {"  r: {mtach: {a: 1}, do: [inc: c]}\n", "9:7 E012\n"},
+      {"  r: {do: [{incr: c}]}\n", "9:13 E012\n"},
+      {"  r: {do: [{inc: c, lables: {}}]}\n", "9:21 E012\n"},
+      {"  r: {match: {a: {prefx: x}}, do: [inc: c]}\n", "9:19 E012\n"},
+      // values
+      {"  r: {enabled: maybe, do: [inc: c]}\n", "9:16 E013\n"},
+      {"  r: {enabled: 'true', do: [inc: c]}\n", "9:16 E013\n"},
+      {"  r: {match: {a: []}, do: [inc: c]}\n", "9:18 E013\n"},
+      {"  r: {match: {a: {}}, do: [inc: c]}\n", "9:18 E013\n"},
+      {"  r: {match: {a: {exists: 1}}, do: [inc: c]}\n", "9:27 E013\n"},
+      {"  r: {match: {a..b: 1}, do: [inc: c]}\n", "9:15 E013\n"},
+      {"  r: {do: [{inc: c, dec: g}]}\n", "9:21 E013\n"},
+      {"  r: {do: [{set: g, value: abc}]}\n", "9:28 E013\n"},
+      {"  r: {pattern: a, regex: b, do: [inc: c]}\n", "9:26 E013\n"},
+      // to come
+      {"  r: {do: [{drop: true}]}\n", "9:13 E014\n"},
+      {"  r: {do: [{delete: c}]}\n", "9:13 E014\n"},
+      {"  r: {do: [{remember: session}]}\n", "9:13 E014\n"},
+      {"  r: {do: [{take: session}]}\n", "9:13 E014\n"},
+      {"  r: {do: [{store: skill_invocation}]}\n", "9:13 E014\n"},
+      {"  r: {do: [{sample: 0.1}]}\n", "9:13 E014\n"},
+      {"  r: {do: [{set: g, value: 1, for: 30s}]}\n", "9:31 E014\n"},
+      {"  r: {do: [{set: g, value: 1, then: 0}]}\n", "9:31 E014\n"},
+      // expressions: the place is inside of the text
+      {"  r: {if: $a and, do: [inc: c]}\n", "9:17 E020\n"},
+      {"  r: {if: '$a = 1', do: [inc: c]}\n", "9:15 E020\n"},
+      {"  r: {let: {x: '$a =~ $b'}, do: [inc: c]}\n", "9:23 E020\n"},
+      {"  r: {if: '$a == \"x', do: [inc: c]}\n", "9:18 E021\n"},
+      {"  r: {if: $a == error, do: [inc: c]}\n", "9:17 E023\n"},
+      {"  r: {do: [{inc: c, labels: {status: 'round($a, 1, 2)'}}]}\n", "9:39 E024\n"},
+      {"  r: {do: [{inc: c, labels: {status: outcom($a)}}]}\n", "9:38 E025\n"},
+      {"  r: {do: [{set: g, value: $a + lenn($b)}]}\n", "9:33 E025\n"},
+      // names
+      {"  r: {do: [inc: cc]}\n", "9:17 E030\n"},
+      {"  r: {let: {1x: a}, do: [inc: c]}\n", "9:13 E032\n"},
+      {"  r: {do: [{inc: c, labels: {stauts: x}}]}\n", "9:30 E034\n"},
+      {"  r: {do: [{inc: g, labels: {a: x}}]}\n", "9:30 E034\n"},
+      // what does not go together
+      {"  r: {do: [dec: c]}\n", "9:12 E035\n"},
+      {"  r: {do: [observe: c]}\n", "9:12 E035\n"},
+      {"  r: {do: [inc: d_seconds]}\n", "9:12 E035\n"},
+      {"  r: {do: [{inc: c, value: 2}]}\n", "9:28 E035\n"},
+      {"  r: {do: [{inc: c, unit: ms}]}\n", "9:27 E035\n"},
+      {"  r: {do: [add: c]}\n", "9:12 E036\n"},
+      {"  r: {do: [observe: d_seconds]}\n", "9:12 E036\n"},
+      {"  gone: false\n", "9:3 E037\n"},
+      // patterns and regular expressions: the place is inside of the text
+      {"  r: {pattern: 'a <b><c> d', do: [inc: c]}\n", "9:19 E040\n"},
+      {"  r: {pattern: ['a', 'x <b'], do: [inc: c]}\n", "9:25 E040\n"},
+      {"  r: {regex: 'x(y', do: [inc: c]}\n", "9:15 E041\n"},
+      {"  r: {match: {a: {re: 'x[z'}}, do: [inc: c]}\n", "9:25 E041\n"},
+      {"  r: {if: '$a =~ \"(?=x)\"', do: [inc: c]}\n", "9:18 E041\n"},
+      // units
+      {"  r: {do: [{observe: d_seconds, value: $a, unit: mss}]}\n", "9:50 E050\n"},
+      {"  r: {do: [{observe: d_seconds, value: $a, unit: KiB}]}\n", "9:50 E051\n"},
+      {"  r: {do: [{set: g, value: $a, unit: ms}]}\n", "9:38 E051\n"},
+      {"  r: {do: [{set: g, value: $a, unit: auto}]}\n", "9:38 E051\n"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.rule);
+    CHECK(faults_of(kHead + c.rule) == c.want);
+  }
+}
+
+TEST_CASE("compiler: faults of declarations") {
+  struct Case {
+    const char* file;
+    const char* want;
+  };
+  const Case cases[] = {
+      {"", ""},
+      {"[]\n", "1:1 E010\n"},
+      {"version: 2\n", "1:10 E013\n"},
+      {"version: 1\n", ""},
+      {"formats: {}\n", "1:1 E014\n"},
+      {"tables: {}\n", "1:1 E014\n"},
+      {"redact: {}\n", "1:1 E014\n"},
+      {"tests: []\n", "1:1 E014\n"},
+      {"metric: {}\n", "1:1 E012\n"},
+      {"metrics: [c]\n", "1:10 E010\n"},
+      {"metrics:\n  c: counter\n", "2:6 E010\n"},
+      {"metrics:\n  c: {help: h}\n", "2:3 E011\n"},
+      {"metrics:\n  c: {type: counter}\n", "2:3 E011\n"},
+      {"metrics:\n  c: {type: countr, help: h}\n", "2:13 E013\n"},
+      {"metrics:\n  c: {type: summary, help: h}\n", "2:13 E013\n"},
+      {"metrics:\n  c: {type: counter, help: [h]}\n", "2:28 E010\n"},
+      {"metrics:\n  c: {type: counter, help: h, init: {}}\n", "2:31 E014\n"},
+      {"metrics:\n  c: {type: counter, help: h, max_series: 5}\n", "2:31 E014\n"},
+      {"metrics:\n  c: {type: counter, help: h, ttl: 1h}\n", "2:31 E014\n"},
+      {"metrics:\n  c: {type: counter, help: h, exemplar: {}}\n", "2:31 E014\n"},
+      {"metrics:\n  c: {type: counter, help: h, aliases: [d]}\n", "2:31 E014\n"},
+      {"metrics:\n  c: {type: counter, help: h, labels: {a: {max: 5}}}\n", "2:44 E014\n"},
+      {"metrics:\n  c: {type: counter, help: h, labels: {a: {overflow: x}}}\n", "2:44 E014\n"},
+      {"metrics:\n  1c: {type: counter, help: h}\n", "2:3 E032\n"},
+      {"metrics:\n  c-d: {type: counter, help: h}\n", "2:3 E032\n"},
+      {"metrics:\n  a:b: {type: counter, help: h}\n", ""},
+      {"metrics:\n  c: {type: counter, help: h, labels: a}\n", "2:39 E010\n"},
+      {"metrics:\n  c: {type: counter, help: h, labels: [a-b]}\n", "2:40 E033\n"},
+      {"metrics:\n  c: {type: counter, help: h, labels: [le]}\n", "2:40 E033\n"},
+      {"metrics:\n  c: {type: counter, help: h, labels: [__x]}\n", "2:40 E033\n"},
+      {"metrics:\n  c: {type: counter, help: h, labels: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]}\n",
+       "2:72 E033\n"},
+      {"metrics:\n  c: {type: counter, help: h, labels: {a: {values: []}}}\n", "2:52 E010\n"},
+      {"metrics:\n  c: {type: counter, help: h, min: 0}\n", "2:36 E035\n"},
+      {"metrics:\n  c: {type: counter, help: h, buckets: [1]}\n", "2:40 E035\n"},
+      {"metrics:\n  g: {type: gauge, help: h, min: low}\n", "2:34 E013\n"},
+      {"metrics:\n  g: {type: gauge, help: h, unit: ms}\n", "2:35 E050\n"},
+      {"metrics:\n  g_bytes: {type: gauge, help: h, unit: seconds}\n", "2:41 E051\n"},
+      {"metrics:\n  h: {type: histogram, help: h, buckets: 5}\n", "2:42 E060\n"},
+      {"metrics:\n  h: {type: histogram, help: h, buckets: []}\n", "2:42 E060\n"},
+      {"metrics:\n  h:\n    buckets: exp(1,2,5)\n    type: histogram\n    help: h\n", "3:14 E014\n"},
+      {"metrics:\n  h: {type: histogram, help: h, buckets: [1, x]}\n", "2:46 E013\n"},
+      {"metrics:\n  h: {type: histogram, help: h, buckets: [1, 1]}\n", "2:46 E061\n"},
+      {"metrics:\n  h: {type: histogram, help: h, buckets: [2, 1]}\n", "2:46 E061\n"},
+      {"metrics:\n  h: {type: histogram, help: h, buckets: [1, +Inf]}\n", ""},
+      {"metrics:\n  h: {type: histogram, help: h, buckets: [+Inf, 1]}\n", "2:43 E013\n"},
+      {"metrics:\n  h: {type: histogram, help: h}\n", "2:3 W203\n"},
+      {"maps: {1m: {a: b}}\n", "1:8 E032\n"},
+      {"maps: {m: x}\n", "1:11 E010\n"},
+      {"maps: {m: {a: [b]}}\n", "1:15 E010\n"},
+      {"maps: {m: {rewrite: [[a]]}}\n", "1:22 E010\n"},
+      {"maps: {m: {rewrite: [['(', a]]}}\n", "1:24 E041\n"},
+      {"maps: {m: {rewrite: [['a', '\\2']]}}\n", "1:28 E041\n"},
+      {"lift: {a: b}\n", "1:7 E010\n"},
+      {"normalise: [a]\n", "1:12 E010\n"},
+      {"normalise: {level: a..b}\n", "1:20 E013\n"},
+      {"rules: {r: x}\n", "1:12 E010\n"},
+      {"rules: {nobody: true}\n", "1:9 E037\n"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.file);
+    CHECK(faults_of(std::string(c.file)) == c.want);
+  }
+}
+
+TEST_CASE("compiler: all faults of all files are told") {
+  CHECK(faults_of(Texts{"metrics:\n"
+                        "  c: {type: countr, help: h}\n"
+                        "  c-d: {type: counter, help: h}\n"
+                        "  h: {type: histogram, help: h, buckets: [2, 1]}\n"
+                        "rules:\n"
+                        "  a: {mtach: {}, do: [inc: c]}\n"
+                        "  b: {if: $x ==, do: [inc: nobody, {inc: c, labels: {x: 1}}]}\n",
+                        "rules:\n"
+                        "  d: {regex: '(', do: [dec: c]}\n"
+                        "  a: {do: [inc: c]}\n"}) ==
+        "rules.yaml:2:13 E013\n"
+        "rules.yaml:3:3 E032\n"
+        "rules.yaml:4:46 E061\n"
+        "rules.yaml:6:7 E012\n"
+        "rules.yaml:7:16 E020\n"
+        "rules.yaml:7:28 E030\n"
+        "rules.yaml:7:54 E034\n"
+        "rules2.yaml:2:15 E041\n"
+        "rules2.yaml:2:24 E035\n"
+        "rules2.yaml:3:3 E031\n");
+}
+
+TEST_CASE("compiler: near names are suggested") {
+  struct Case {
+    const char* rule;
+    const char* want;
+  };
+  const Case cases[] = {
+      {"  r: {mtach: {a: 1}, do: [inc: c]}\n", "did you mean `match`?"},
+      {"  r: {do: [{inc: c, labels: {stauts: x}}]}\n", "did you mean `status`?"},
+      {"  r: {do: [inc: d_second]}\n", "did you mean `d_seconds`?"},
+      {"  r: {do: [{set: g, value: outcme($a)}]}\n", "did you mean `outcome`?"},
+      {"  r: {do: [{set: g, value: raund($a)}]}\n", "did you mean `round`?"},
+      {"  request: {do: [inc: c]}\n  requests: false\n", "did you mean `request`?"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.rule);
+    CHECK(rendered({kHead + c.rule}).find(c.want) != std::string::npos);
+  }
+}
+
+TEST_CASE("compiler: rules with too many different fields are refused") {
+  Texts files = {"metrics: {c: {type: counter, help: h}}\n"};
+  for (int file = 0; file < 20; ++file) {
+    std::string text = "rules:\n";
+    for (int rule = 0; rule < 200; ++rule) {
+      const std::string id = std::to_string(file * 200 + rule);
+      text += "  r" + id + ": {match: {";
+      for (int field = 0; field < 20; ++field)
+        text += "f" + id + "_" + std::to_string(field) + ": 1, ";
+      text += "z: 1}, do: [inc: c]}\n";
+    }
+    files.push_back(text);
+  }
+  const std::string faults = faults_of(files);
+  CHECK(faults.find(" E022\n") != std::string::npos);
+  CHECK(std::count(faults.begin(), faults.end(), '\n') == 1);
+}
