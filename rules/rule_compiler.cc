@@ -253,6 +253,7 @@ void Compiler::compile_patterns(const Document& document, const Node& node, Rule
     }
   };
   if (node.is_sequence()) {
+    if (node.items.empty()) fault("E013", document, node, "an empty list fits nothing");
     for (const Node& item : node.items) one(item);
   } else {
     one(node);

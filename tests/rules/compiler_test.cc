@@ -56,6 +56,7 @@ TEST_CASE("compiler: one fault, one code, at its place") {
       {"  r: {do: [{inc: c, dec: g}]}\n", "9:21 E013\n"},
       {"  r: {do: [{set: g, value: abc}]}\n", "9:28 E013\n"},
       {"  r: {pattern: a, regex: b, do: [inc: c]}\n", "9:26 E013\n"},
+      {"  r: {pattern: [], do: [inc: c]}\n", "9:16 E013\n"},
       // to come
       {"  r: {do: [{drop: true}]}\n", "9:13 E014\n"},
       {"  r: {do: [{delete: c}]}\n", "9:13 E014\n"},
