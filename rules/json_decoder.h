@@ -29,8 +29,9 @@ inline constexpr std::size_t kReadableBehindLine = 64;  // bytes behind the newl
 
 // What the decoder has learned. One per decoder; laid out for the vectorised pass.
 struct JsonShapes {
-  // What a literal leads to. `string` is certain, its quote is part of the literal; scalar and container are guesses.
-  enum class Value : std::uint8_t { none, string, scalar, container, end };
+  // What a literal leads to. The quote of a string is part of the literal, so that much is certain; anything else is a guess
+  // from the first time. other: a container, a value behind the opening of a container, or one whose slot has children.
+  enum class Value : std::uint8_t { none, string, scalar, other, end };
   static constexpr std::size_t kLiteralBytes = 32;
 
   struct alignas(64) Edge {
@@ -43,7 +44,7 @@ struct JsonShapes {
     std::uint8_t length = 0;
     Value value = Value::none;
     bool clears = false;           // the slot's node has children that a duplicate key may have filled
-    std::uint8_t reserved = 0;
+    bool quoted = false;           // a string
   };
   using EdgeTable = std::array<std::uint16_t, 512>;
   struct State {
