@@ -36,7 +36,9 @@ struct JsonShapes {
 
   struct alignas(64) Edge {
     char literal[kLiteralBytes];   // compared up to `length`
+    std::uint64_t present = 0;     // bit of the slot in word `word` of Event::present()
     std::uint32_t mask = 0;        // `length` ones
+    std::uint16_t word = 0;
     std::uint16_t next = 0;        // edge that followed last
     std::uint16_t state = 0;       // state behind the value
     SlotId slot = kNoSlot;         // of the value
