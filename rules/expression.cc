@@ -621,7 +621,7 @@ Value Expression::call(const Node& node, Scope& scope) const {
     case Function::trim: {
       std::string_view in = text(0);
       const std::size_t begin = in.find_first_not_of(" \t\r\n");
-      if (begin == std::string_view::npos) return Value::of(std::string_view());
+      if (begin == std::string_view::npos) return Value::of(in.substr(0, 0));
       return Value::of(in.substr(begin, in.find_last_not_of(" \t\r\n") - begin + 1));
     }
     case Function::replace: {

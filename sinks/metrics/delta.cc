@@ -56,7 +56,7 @@ std::uint64_t hash_bytes(std::uint64_t seed, std::string_view text) {
     h = mix(h ^ word, 0xD6E8FEB86659FD93ULL);
   }
   std::uint64_t word = 0;
-  std::memcpy(&word, p, left);
+  if (left != 0) std::memcpy(&word, p, left);  // the text may have no data at all
   return mix(h ^ word, 0xA0761D6478BD642FULL);
 }
 
