@@ -63,25 +63,17 @@ std::string_view strip_ansi(std::string_view text, Scratch& scratch) {
   char* out = begin;
   const char* const end = text.data() + text.size();
   const char* from = text.data();
-  while (escape != nullptr) {
-    const auto size = static_cast<std::size_t>(escape - from);
-    std::memcpy(out, from, size);
-    out += size;
-    from = skip_sequence(escape + 1, end);
-    // Sequences stand close together; a loop finds the next one sooner than a call.
-    escape = from;
-    const char* const near = end - from > 16 ? from + 16 : end;
-    while (escape != near && *escape != kEscape) ++escape;
-    if (escape == end) {
-      escape = nullptr;
-    } else if (escape == near) {
-      escape = static_cast<const char*>(
-          std::memchr(escape, kEscape, static_cast<std::size_t>(end - escape)));
+  std::memcpy(out, from, static_cast<std::size_t>(escape - from));
+  out += escape - from;
+  from = escape;
+  // Sequences stand close together: byte by byte is faster than a call for each piece.
+  while (from != end) {
+    if (*from == kEscape) {
+      from = skip_sequence(from + 1, end);
+    } else {
+      *out++ = *from++;
     }
   }
-  const auto size = static_cast<std::size_t>(end - from);
-  std::memcpy(out, from, size);
-  out += size;
   *out = '\n';
   return {begin, static_cast<std::size_t>(out - begin)};
 }

@@ -76,7 +76,7 @@ Continuation::Line Continuation::begin_bare(std::string_view line) {
 
 Continuation::Line Continuation::unfit(std::string_view raw) {
   const std::string_view line = without_return(raw);
-  if (line.starts_with("--- Logging error ---")) {
+  if (line.starts_with('-') && line.starts_with("--- Logging error ---")) {
     begin(line, LineFit::none);
     logging_error_ = true;
     return Line::record;
@@ -100,14 +100,25 @@ Continuation::Line Continuation::unfit(std::string_view raw) {
 
   if (is_indent(line.front())) {
     // An exception group is indented to its end; all that can follow it is a chain.
-    if (line.substr(line.find_first_not_of(" \t")).starts_with(kGroup)) place_ = Place::raised;
+    std::size_t indent = 1;
+    while (is_indent(line[indent])) ++indent;  // ends: the line is not blank
+    if (line[indent] == '+' && line.substr(indent).starts_with(kGroup)) place_ = Place::raised;
     if (place_ == Place::raised_blank || place_ == Place::chained) place_ = Place::plain;
     return Line::continues;
   }
-  if (line.starts_with(kTraceback)) return continue_with(Place::frames);
-  if (chains(line)) return continue_with(Place::chained);
+  switch (line.front()) {
+    case 'T':
+    case 'D':
+      if (line.starts_with(kTraceback)) return continue_with(Place::frames);
+      if (chains(line)) return continue_with(Place::chained);
+      break;
+    case 'S':
+      if (line.starts_with("Stack (most recent call last):")) return continue_with(Place::plain);
+      break;
+    default:
+      break;
+  }
   if (place_ == Place::frames && is_exception(line)) return continue_with(Place::raised);
-  if (line.starts_with("Stack (most recent call last):")) return continue_with(Place::plain);
   if (logging_error_) {
     if (belongs_to_logging_error(line)) return continue_with(Place::plain);
     if (line.starts_with("Arguments: ")) {
