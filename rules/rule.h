@@ -22,6 +22,7 @@ struct Test {
   enum class Kind : std::uint8_t { equal, any_of, all_of, missing, exists, prefix, regex, negation };
   Kind kind = Kind::equal;
   std::string text;                        // equal (canonical), prefix
+  std::string as_written;                  // equal: `1.10` fits the number 1.1 and the text "1.10"
   std::shared_ptr<const re2::RE2> regex;
   std::vector<Test> inner;                 // any_of, all_of, negation (one)
 };

@@ -183,6 +183,7 @@ std::optional<Test> Compiler::compile_test(const Document& document, const Node&
       if (field.source == Ref::Source::level) {
         if (const Level level = parse_level(test.text); level != Level::none) test.text = level_name(level);
       }
+      test.as_written = field.source == Ref::Source::level ? test.text : node.text;
       return test;
     }
     case Node::Kind::sequence:
@@ -495,12 +496,15 @@ namespace {
 
 // The texts of which a field must be one, when the test says so.
 std::optional<std::vector<std::string>> required_values(const Test& test) {
-  if (test.kind == Test::Kind::equal) return std::vector{test.text};
+  if (test.kind == Test::Kind::equal) {
+    return test.as_written == test.text ? std::vector{test.text} : std::vector{test.text, test.as_written};
+  }
   if (test.kind != Test::Kind::any_of) return std::nullopt;
   std::vector<std::string> all;
   for (const Test& inner : test.inner) {
     if (inner.kind != Test::Kind::equal) return std::nullopt;
     all.push_back(inner.text);
+    if (inner.as_written != inner.text) all.push_back(inner.as_written);
   }
   return all;
 }

@@ -84,7 +84,7 @@ bool passes(const Test& test, const Ref& field, Scope& scope) {
   if (!token.present()) return false;
   if (test.kind == Test::Kind::exists) return true;
   const std::string_view text = scope.text(token);
-  if (test.kind == Test::Kind::equal) return text == test.text;
+  if (test.kind == Test::Kind::equal) return text == test.text || text == test.as_written;
   if (test.kind == Test::Kind::prefix) return text.starts_with(test.text);
   return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *test.regex);
 }
@@ -291,7 +291,7 @@ void RuleSet::create_initial_series(Delta& delta) const {
         values.push_back(label[rest % label.size()]);
         rest /= label.size();
       }
-      delta.series.touch(delta.series.series(family, values));
+      delta.series.add(delta.series.series(family, values), Decimal());  // raises it to `min`, if there is one
     }
   }
 }
