@@ -1,6 +1,7 @@
 #include "rules/durations.h"
 
 #include <cstddef>
+#include <limits>
 
 namespace logtally::rules {
 namespace {
@@ -152,6 +153,20 @@ ParsedDecimal parse_quantity(std::string_view text, Base base) {
   ParsedDecimal result = parse_terms(terms, base);
   if (is_signed && text.front() == '-') result.value = -result.value;
   return result;
+}
+
+std::optional<std::int64_t> parse_duration_ns(std::string_view text) {
+  const ParsedDecimal seconds = parse_quantity(text, Base::seconds);
+  if (seconds.error != NumberError::none) return std::nullopt;
+  return duration_ns(seconds.value);
+}
+
+std::optional<std::int64_t> duration_ns(Decimal seconds) {
+  constexpr metrics::int128 kUnitsPerNs = Decimal::kUnitsPerOne / 1'000'000'000;
+  if (seconds.negative()) return std::nullopt;
+  const metrics::int128 ns = (seconds.units() + kUnitsPerNs / 2) / kUnitsPerNs;
+  if (ns > std::numeric_limits<std::int64_t>::max()) return std::nullopt;
+  return static_cast<std::int64_t>(ns);
 }
 
 }  // namespace logtally::rules

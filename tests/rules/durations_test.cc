@@ -1,5 +1,7 @@
 #include "rules/durations.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -123,4 +125,37 @@ TEST_CASE("durations: a metric's name promises its base unit") {
   CHECK(base_of_metric("x_total") == Base::none);
   CHECK(base_of_metric("x_seconds_y") == Base::none);
   CHECK(base_name(Base::seconds) == "seconds");
+}
+
+TEST_CASE("durations: how long something lasts, in nanoseconds") {
+  struct Case {
+    std::string_view in;
+    std::optional<std::int64_t> want;
+  };
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const Case cases[] = {
+      {"24h", 86'400 * kSecond},
+      {"8760h", 31'536'000 * kSecond},
+      {"60s", 60 * kSecond},
+      {"1m30s", 90 * kSecond},
+      {"300", 300 * kSecond},
+      {"0.5", kSecond / 2},
+      {"250ms", kSecond / 4},
+      {"0", 0},
+      {"1ns", 1},
+      {"0.4ns", 0},
+      {"0.5ns", 1},
+      {"106751d", 106'751 * (86'400 * kSecond)},
+      {"106752d", std::nullopt},
+      {"-1s", std::nullopt},
+      {"12KiB", std::nullopt},
+      {"soon", std::nullopt},
+      {"NaN", std::nullopt},
+      {"inf", std::nullopt},
+      {"", std::nullopt},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.in);
+    CHECK(parse_duration_ns(c.in) == c.want);
+  }
 }
