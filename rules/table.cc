@@ -93,7 +93,8 @@ Table::Table(TableSpec spec)
 
 std::optional<Row> Table::find(std::string_view key, std::int64_t now_ns) {
   see(now_ns);
-  const std::uint32_t first = find_node(fit_key(key));
+  key = fit_key(key);
+  const std::uint32_t first = find_node(hash_of(key), key);
   if (first == kNone) return std::nullopt;
   std::uint32_t node = first;
   while (over(nodes_[node])) {
@@ -117,23 +118,24 @@ bool Table::restore(const SavedRow& saved) {
     if (before_ns == kNoEventTime && saved.last_use_ns != kNoEventTime)
       return false;  // begin() leaves none
   }
-  const std::uint32_t first = find_node(saved.key);
-  if (first != kNone && !spec_.queue) return false;
+  const std::uint32_t hash = hash_of(saved.key);
+  std::uint32_t head = find_node(hash, saved.key);
+  if (head != kNone && !spec_.queue) return false;
 
   if (rows_ >= spec_.max) {
     ++evicted_;
     ++expired_;
     drop(oldest_);
+    if (head != kNone) head = find_node(hash, saved.key);
   }
   see(saved.last_use_ns);
-  const std::uint32_t node = add_node(saved.key);
+  const std::uint32_t node = add_node(hash, head);
   write_block(node, saved.key, saved.columns);
   Node& made = nodes_[node];
   made.id = saved.id;
   // Rows of one key stand in the order of their births, not of their uses: to its place.
-  const std::uint32_t head = find_node(saved.key);
   std::uint32_t before = made.ahead;
-  if (head != node && nodes_[before].id > made.id) {
+  if (head != kNone && nodes_[before].id > made.id) {
     while (before != head && nodes_[before].id > made.id) before = nodes_[before].ahead;
     const bool becomes_first = nodes_[before].id > made.id;
     nodes_[made.ahead].behind = made.behind;
@@ -213,8 +215,7 @@ std::string_view Table::fit_text(std::string_view text, std::string& storage) co
   return storage;
 }
 
-std::uint32_t Table::find_node(std::string_view key) const {
-  const std::uint32_t hash = hash_of(key);
+std::uint32_t Table::find_node(std::uint32_t hash, std::string_view key) const {
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t slot = hash & mask; slots_[slot].node != kNone; slot = (slot + 1) & mask) {
     if (slots_[slot].hash == hash && key_of(nodes_[slots_[slot].node]) == key)
@@ -230,8 +231,7 @@ std::size_t Table::slot_of(std::uint32_t hash, std::uint32_t first) const {
   return slot;
 }
 
-std::uint32_t Table::add_node(std::string_view key) {
-  const std::uint32_t first = find_node(key);
+std::uint32_t Table::add_node(std::uint32_t hash, std::uint32_t first) {
   std::uint32_t index = free_;
   if (index != kNone) {
     free_ = nodes_[index].newer;
@@ -244,7 +244,7 @@ std::uint32_t Table::add_node(std::string_view key) {
   }
   Node& node = nodes_[index];
   node = Node{};
-  node.hash = hash_of(key);
+  node.hash = hash;
   node.id = next_;
   ++rows_;
   if (first == kNone) {

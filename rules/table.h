@@ -82,7 +82,8 @@ class Table {
                std::optional<std::int64_t> time_ns, std::int64_t now_ns, F&& gone = {}) {
     expire(now_ns, gone);
     key = fit_key(key);
-    std::uint32_t node = find_node(key);
+    const std::uint32_t hash = hash_of(key);
+    std::uint32_t node = find_node(hash, key);
     if (node != kNone && !spec_.queue) {
       gone(row(node), Gone::replaced);
     } else {
@@ -91,8 +92,9 @@ class Table {
         ++evicted_;
         ++expired_;
         drop(oldest_);
+        if (node != kNone) node = find_node(hash, key);  // it may have been that one
       }
-      node = add_node(key);
+      node = add_node(hash, node);
     }
     fill(node, key, columns, time_ns);
     return row(node);
@@ -105,7 +107,8 @@ class Table {
   template <class F = Ignore>
   std::optional<Row> take(std::string_view key, std::int64_t now_ns, F&& gone = {}) {
     expire(now_ns, gone);
-    const std::uint32_t node = find_node(fit_key(key));
+    key = fit_key(key);
+    const std::uint32_t node = find_node(hash_of(key), key);
     if (node == kNone) {
       ++missed_;
       return std::nullopt;
@@ -232,9 +235,10 @@ class Table {
   }
   std::string_view fit_text(std::string_view text, std::string& storage) const;
 
-  std::uint32_t find_node(std::string_view key) const;  // kNone: there is none
+  std::uint32_t find_node(std::uint32_t hash, std::string_view key) const;  // the first; or kNone
   std::size_t slot_of(std::uint32_t hash, std::uint32_t first) const;
-  std::uint32_t add_node(std::string_view key);  // linked by key; fill() does the rest
+  // Behind the others of its key, the `first` of which is this; kNone: none. fill() does the rest.
+  std::uint32_t add_node(std::uint32_t hash, std::uint32_t first);
   void fill(std::uint32_t node, std::string_view key,
             std::span<const std::optional<std::string_view>> columns,
             std::optional<std::int64_t> time_ns);

@@ -426,7 +426,7 @@ TEST_CASE("table: any order of calls, commits and crashes equals a list that is 
   const bool queue = GENERATE(false, true);
   const std::size_t keys = GENERATE(std::size_t{12}, std::size_t{90});
   CAPTURE(queue, keys);
-  const TableSpec specified = spec({"a", "b", "c"}, 40, 50, queue);
+  const TableSpec specified = spec({"a", "b", "c"}, 40, 14, queue);
   std::mt19937_64 random(keys + queue);
   const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
 
