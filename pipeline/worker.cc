@@ -11,8 +11,6 @@
 namespace logtally::pipeline {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 std::string_view name_of(Stream stream) {
   switch (stream) {
     case Stream::standard_output: return "stdout";
@@ -22,20 +20,27 @@ std::string_view name_of(Stream stream) {
   return {};
 }
 
+// Streams of one generation lie side by side.
+std::uint64_t stream_key(std::uint32_t generation, Stream stream) {
+  return std::uint64_t{generation} << 2 | static_cast<std::uint64_t>(stream);
+}
+
 }  // namespace
 
 Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, WorkerOptions options)
     : rules_(std::move(rules)),
       inputs_(inputs),
       options_(std::move(options)),
-      decoder_(rules_->plan()),
-      event_(rules_->plan()),
+      decoder_(*rules_),
+      events_{rules::Event(rules_->plan()), rules::Event(rules_->plan())},
+      kept_event_(rules_->plan()),
       delta_(*rules_),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   assert(options_.wrappers.size() == inputs_.target_count());
   for (const Wrapper wrapper : options_.wrappers) unwrappers_.emplace_back(wrapper, options_.record_bytes);
   totals_.targets.resize(inputs_.target_count());
   totals_.metrics.resize(rules_->families().size());
+  delta_.clock = rules::EventClock(options_.follow ? rules::Silence::ticks : rules::Silence::stays, options_.clock.wall_ns());
 }
 
 void Worker::connect(metrics::Registry& registry, metrics::OwnMetrics& own) {
@@ -69,11 +74,14 @@ void Worker::run() {
     if (!idle) continue;
     tell_messages();
     if (inputs_.finished()) break;
+    finish_idle(options_.clock.steady());
+    rules_->tick(delta_, options_.clock.wall_ns());
     if (inputs_.wait(options_.commit_interval, wake_.get())) continue;
     std::uint64_t wakes = 0;
     while (::read(wake_.get(), &wakes, sizeof wakes) > 0) {
     }
   }
+  for (auto& [key, open] : open_) finish(open);
   commit();
   tell_messages();
   {
@@ -114,17 +122,24 @@ void Worker::count(const Chunk& chunk) {
   totals.failed_too_long += chunk.too_long_lines;
   totals.bytes_read += chunk.end - chunk.offset + chunk.too_long_bytes;
 
-  event_.origin = {.file = inputs_.path(chunk.generation),
-                   .stream = {},
-                   .time_ns = chunk.arrival_ns,
-                   .generation = chunk.generation,
-                   .offset = chunk.offset};
+  origin_ = {.file = inputs_.path(chunk.generation),
+             .stream = {},
+             .time_ns = chunk.arrival_ns,
+             .has_time = false,
+             .arrival_ns = chunk.arrival_ns,
+             .generation = chunk.generation,
+             .offset = chunk.offset};
   const char* line = chunk.bytes.data();
   const char* const end = line + chunk.bytes.size();
   while (line != end) line = count_line(line, end, chunk, totals);
+  for (auto at = open_.lower_bound(stream_key(chunk.generation, Stream::none));
+       at != open_.end() && at->first <= stream_key(chunk.generation, Stream::standard_error); ++at) {
+    keep(at->second);
+  }
 
   if (chunk.ends_generation) {
-    while (const Unwrapped* record = unwrapper.flush(chunk.generation)) count_unwrapped(*record, totals);
+    while (const Unwrapped* record = unwrapper.flush(chunk.generation)) count_unwrapped(*record, chunk.target, totals);
+    finish_all(chunk.generation);
   }
 }
 
@@ -135,73 +150,182 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
   ++totals.lines_read;
   const std::string_view ahead(line, static_cast<std::size_t>(end - line));
   if (!unwrapper.may_be_wrapped(ahead)) {
-    event_.origin.offset = offset(line);
+    origin_.offset = offset(line);
     if (*line == '{') [[likely]] {
       // The decoder finds the end of the line by itself: no second pass over the bytes.
-      event_.clear();
-      if (const char* behind = decoder_.decode(line, event_)) {
+      rules::Event& event = events_[spare_];
+      if (const char* behind = decoder_.decode_json(line, event)) {
         ++totals.parsed;
-        evaluate(totals);
+        event.origin = origin_;
+        if (pending_ != 0) {
+          OpenRecord& open = open_record(chunk.generation, Stream::none);
+          finish(open);
+          open.judge.close();
+        }
+        evaluate(event, totals);
         return behind;
       }
     }
     const char* const newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
-    count_record({line, static_cast<std::size_t>(newline - line)}, totals);
+    count_text({line, static_cast<std::size_t>(newline - line)}, open_record(chunk.generation, Stream::none), chunk.target, true, totals);
     return newline + 1;
   }
 
+  if (pending_ != 0) keep(open_record(chunk.generation, Stream::none));  // its next line does not follow on this one
   const char* const newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
   const Unwrapped* record =
       unwrapper.feed(chunk.generation, {line, static_cast<std::size_t>(newline - line)}, offset(line), offset(newline + 1));
   if (record != nullptr) {
-    const rules::RecordOrigin origin = event_.origin;
-    count_unwrapped(*record, totals);
-    event_.origin = origin;
+    const rules::RecordOrigin origin = origin_;
+    count_unwrapped(*record, chunk.target, totals);
+    origin_ = origin;
   }
   return newline + 1;
 }
 
-void Worker::count_unwrapped(const Unwrapped& record, metrics::TargetTotals& totals) {
+void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target, metrics::TargetTotals& totals) {
   totals.joined += record.joined;
   if (record.too_long) {
     ++totals.failed_too_long;
     return;
   }
-  event_.origin.generation = record.generation;
-  event_.origin.offset = record.offset;
-  event_.origin.stream = name_of(record.stream);
+  origin_.generation = record.generation;
+  origin_.offset = record.offset;
+  origin_.stream = name_of(record.stream);
   if (!record.time.empty()) {
-    if (const auto time = rules::parse_timestamp(record.time)) event_.origin.time_ns = *time;
-  }
-  count_record(record.text, totals);
-}
-
-// A record of which nothing is known yet but its text; a newline stands behind it.
-void Worker::count_record(std::string_view text, metrics::TargetTotals& totals) {
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  event_.clear();
-  if (text.starts_with('{')) {
-    if (decoder_.decode(text.data(), event_) == text.data() + text.size() + 1) {
-      ++totals.parsed;
-      evaluate(totals);
-      return;
+    if (const auto time = rules::parse_timestamp(record.time)) {
+      origin_.time_ns = *time;
+      origin_.has_time = true;
     }
-    ++(std::memchr(text.data(), '\0', text.size()) != nullptr ? totals.failed_nul : totals.failed_json);
-    return;
   }
-  if (!text.empty() && std::memchr(text.data(), '\0', text.size()) != nullptr) {
-    ++totals.failed_nul;
-    return;
-  }
-  if (text.ends_with('\r')) text.remove_suffix(1);
-  ++totals.bare;
-  event_.line = text;
-  event_.bare_message = text;
-  evaluate(totals);
+  count_text(record.text, open_record(record.generation, record.stream), target, !record.wrapped, totals);
 }
 
-void Worker::evaluate(metrics::TargetTotals& totals) {
-  const bool matched = rules_->count(event_, delta_);
+// One line of a stream, without its newline (which stands behind it): a record, or the continuation of the one above.
+void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t target, bool in_chunk, metrics::TargetTotals& totals) {
+  rules::Event& event = events_[spare_];
+  scratches_[spare_].clear();
+  const rules::LineKind kind = decoder_.decode(line, event, scratches_[spare_]);
+  if (kind == rules::LineKind::failed_json || kind == rules::LineKind::failed_nul) {
+    ++(kind == rules::LineKind::failed_json ? totals.failed_json : totals.failed_nul);
+    keep(open);  // its text no longer stands in one piece
+    return;
+  }
+  const rules::Continuation::Line judged = open.judge.next(event.line, rules::fit_of(kind));
+  if (judged != rules::Continuation::Line::record && open.pending) {
+    ++totals.joined;
+    append(open, line);
+    return;
+  }
+  finish(open);
+  event.origin = origin_;
+  ++(kind == rules::LineKind::bare ? totals.bare : totals.parsed);
+  if (kind == rules::LineKind::json) {
+    evaluate(event, totals);
+  } else {
+    begin(open, line, target, in_chunk);
+  }
+}
+
+Worker::OpenRecord& Worker::open_record(std::uint32_t generation, Stream stream) {
+  const std::uint64_t key = stream_key(generation, stream);
+  if (last_open_ == nullptr || last_key_ != key) {
+    last_open_ = &open_[key];
+    last_key_ = key;
+  }
+  return *last_open_;
+}
+
+void Worker::begin(OpenRecord& open, std::string_view line, std::uint32_t target, bool in_chunk) {
+  open.pending = true;
+  ++pending_;
+  open.live = true;
+  open.target = target;
+  open.origin = origin_;
+  open.line = line;
+  open.rest = {};
+  open.lines = 1;
+  if (in_chunk) {
+    spare_ = 1 - spare_;  // its event stays as it is until it is finished or kept
+  } else {
+    keep(open);
+  }
+}
+
+void Worker::append(OpenRecord& open, std::string_view line) {
+  if (!open.live) open.last = options_.clock.steady();
+  if (++open.lines > options_.record_lines) return;  // more than anybody wants to look at: it is joined, and no longer kept
+  if (open.live) {
+    if (open.rest.data() == nullptr) open.rest = {line.data(), 0};
+    const std::size_t size = static_cast<std::size_t>(line.data() + line.size() - open.rest.data());
+    if (size <= options_.record_bytes) open.rest = {open.rest.data(), size};
+    return;
+  }
+  if (open.text.size() + line.size() > options_.record_bytes) return;
+  open.text += '\n';
+  open.text += line;
+}
+
+// From now on the record's text is its own.
+void Worker::keep(OpenRecord& open) {
+  if (!open.live) return;
+  open.live = false;
+  open.text.assign(open.line);
+  open.first = open.line.size();
+  if (open.rest.data() != nullptr) {
+    open.text += '\n';
+    open.text += open.rest;
+  }
+  open.file = open.origin.file;
+  open.origin.file = open.file;
+  open.last = options_.clock.steady();
+}
+
+void Worker::finish(OpenRecord& open) {
+  if (!open.pending) return;
+  open.pending = false;
+  --pending_;
+  metrics::TargetTotals& totals = totals_.targets[open.target];
+  rules::Event& event = open.live ? events_[1 - spare_] : kept_event_;
+  std::string_view rest = open.rest;
+  std::string_view whole = open.rest.data() == nullptr ? open.line : std::string_view(open.line.data(), static_cast<std::size_t>(rest.data() + rest.size() - open.line.data()));
+  if (!open.live) {
+    // A newline behind the first line and room to read behind: as the decoder wants it.
+    const std::size_t size = open.text.size();
+    open.text += '\n';
+    open.text.append(kReadableBehind, '\0');
+    const std::string_view text(open.text.data(), size);
+    kept_scratch_.clear();
+    decoder_.decode(text.substr(0, open.first), event, kept_scratch_);
+    event.origin = open.origin;
+    rest = size > open.first ? text.substr(open.first + 1) : std::string_view();
+    whole = text;
+  }
+  open.live = false;
+  event.rest = rest;
+  event.line = whole;
+  evaluate(event, totals);
+}
+
+void Worker::finish_idle(std::chrono::nanoseconds now) {
+  if (pending_ == 0) return;
+  for (auto& [key, open] : open_) {
+    if (!open.pending || now - open.last < options_.idle) continue;
+    finish(open);
+    open.judge.close();
+  }
+}
+
+void Worker::finish_all(std::uint32_t generation) {
+  const auto first = open_.lower_bound(stream_key(generation, Stream::none));
+  auto at = first;
+  for (; at != open_.end() && at->first <= stream_key(generation, Stream::standard_error); ++at) finish(at->second);
+  open_.erase(first, at);
+  last_open_ = nullptr;
+}
+
+void Worker::evaluate(const rules::Event& event, metrics::TargetTotals& totals) {
+  const bool matched = rules_->count(event, delta_);
   totals.matched += matched;
   totals.unmatched += !matched;
 }
@@ -218,6 +342,7 @@ void Worker::commit() {
     totals_.targets[target].truncated = rotations.truncated;
     totals_.targets[target].deleted = rotations.deleted;
   }
+  delta_.invocations.clear();  // the statistics' store takes them once there is one
   if (registry_ != nullptr) registry_->publish(delta_.series);
   if (own_ != nullptr) {
     own_->publish(totals_);

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,7 +21,8 @@
 #include "pipeline/owned_fd.h"
 #include "pipeline/wrapper.h"
 #include "rules/delta.h"
-#include "rules/json_decoder.h"
+#include "rules/continuation.h"
+#include "rules/record_decoder.h"
 #include "rules/rule_set.h"
 #include "sinks/metrics/own_metrics.h"
 #include "sinks/metrics/registry.h"
@@ -30,6 +32,9 @@ namespace logtally::pipeline {
 struct WorkerOptions {
   std::vector<Wrapper> wrappers;                      // by target
   std::uint64_t record_bytes = 1024 * 1024;
+  std::uint64_t record_lines = 1000;
+  bool follow = true;                                 // false: files that are read once; event time is theirs alone
+  std::chrono::milliseconds idle{1000};               // after which nothing continues a record any more
   std::chrono::milliseconds commit_interval{1000};    // a group is committed at least this often
   std::function<void(const std::string&)> log;        // one line for the operator
   Clock clock = system_clock();
@@ -65,20 +70,53 @@ class Worker {
   Progress progress() const;
 
  private:
+  // A record of a stream that further lines may continue. Within the chunk in which it began it is live: decoded in
+  // spare-and-live events, its text in the chunk. Behind that, or where a wrapper was taken off, its text is kept.
+  struct OpenRecord {
+    rules::Continuation judge;
+    bool pending = false;
+    bool live = false;
+    std::uint32_t target = 0;
+    rules::RecordOrigin origin;
+    std::string file;                  // origin.file, once it is kept
+    std::string_view line;             // live: the first line
+    std::string_view rest;             // live: the lines behind it, with their newlines
+    std::string text;                  // kept: both, and room to read behind
+    std::size_t first = 0;             // kept: length of the first line
+    std::uint64_t lines = 0;
+    std::chrono::nanoseconds last{0};  // steady time of its last line
+  };
+
   void count(const Chunk& chunk);
   const char* count_line(const char* line, const char* end, const Chunk& chunk, metrics::TargetTotals& totals);
-  void count_record(std::string_view text, metrics::TargetTotals& totals);
-  void count_unwrapped(const Unwrapped& record, metrics::TargetTotals& totals);
-  void evaluate(metrics::TargetTotals& totals);
+  void count_unwrapped(const Unwrapped& record, std::uint32_t target, metrics::TargetTotals& totals);
+  void count_text(std::string_view line, OpenRecord& open, std::uint32_t target, bool in_chunk, metrics::TargetTotals& totals);
+  OpenRecord& open_record(std::uint32_t generation, Stream stream);
+  void begin(OpenRecord& open, std::string_view line, std::uint32_t target, bool in_chunk);
+  void append(OpenRecord& open, std::string_view line);
+  void keep(OpenRecord& open);
+  void finish(OpenRecord& open);
+  void finish_idle(std::chrono::nanoseconds now);
+  void finish_all(std::uint32_t generation);
+  void evaluate(const rules::Event& event, metrics::TargetTotals& totals);
   void commit();
   void tell_messages();
 
   std::shared_ptr<const rules::RuleSet> rules_;
   Inputs& inputs_;
   WorkerOptions options_;
-  rules::JsonDecoder decoder_;
-  rules::Event event_;
+  rules::RecordDecoder decoder_;
+  rules::Event events_[2];                            // the live record's, and the next line's
+  rules::Scratch scratches_[2];
+  std::size_t spare_ = 0;                             // which of them is free
+  rules::Event kept_event_;                           // of a kept record that is finished
+  rules::Scratch kept_scratch_;
+  rules::RecordOrigin origin_;                        // of the line that is looked at
   rules::Delta delta_;
+  std::map<std::uint64_t, OpenRecord> open_;          // by generation and stream
+  std::size_t pending_ = 0;                           // of them
+  OpenRecord* last_open_ = nullptr;                   // the one looked up last
+  std::uint64_t last_key_ = 0;
   std::vector<Unwrapper> unwrappers_;                 // by target
   std::uint32_t seen_generations_ = 0;                // numbers below are known to the unwrappers
   metrics::Totals totals_;

@@ -45,11 +45,19 @@ class Compiler {
     const Node* key = nullptr;
     bool enabled = true;
   };
+  // A table as declared: its key is compiled anew in every rule that uses it.
+  struct TableEntry {
+    const Document* document = nullptr;
+    config::Place place;
+    std::uint16_t index = 0;
+    std::vector<const Node*> key;
+  };
   // Names while one rule is compiled.
   struct RuleNames {
     std::vector<std::string> captures;
     std::vector<std::pair<std::string, std::uint16_t>> lets;  // visible ones: name, number
     std::vector<std::vector<Ref>> let_inputs;                 // by number: base names that it depends on
+    std::vector<std::string> rows;                            // columns that `take` actions have given so far
   };
 
   // declarations.cc: what files declare
@@ -62,6 +70,11 @@ class Compiler {
   void compile_labels(const Document& document, const Node& node, metrics::FamilySpec& spec, Metric& metric,
                       std::vector<std::vector<std::string>>& values);
   void compile_buckets(const Document& document, const Node& node, metrics::FamilySpec& spec);
+  void compile_formats(const Document& document, const Node& node);
+  void compile_format(const Document& document, const Node& key, const Node& body);
+  void compile_tables(const Document& document, const Node& node);
+  void compile_table(const Document& document, const Node& key, const Node& body);
+  void compile_open(const Document& document, const Node& node, const TableSpec& spec, TableRules& rules);
   void compile_maps(const Document& document, const Node& node);
   void compile_rewrite(const Document& document, const Node& node, Map& map);
   void resolve_well_known();
@@ -75,8 +88,13 @@ class Compiler {
   void compile_lets(const Document& document, const Node& node, Rule& rule, RuleNames& names);
   void compile_actions(const Document& document, const Node& node, Rule& rule, RuleNames& names);
   void compile_action(const Document& document, const Node& node, Rule& rule, RuleNames& names);
-  void compile_action_labels(const Document& document, const Node* node, const Metric& metric, Action& action, const Node& where,
-                             RuleNames& names);
+  void check_label_names(const Document& document, const Node* node, const Metric& metric);
+  void compile_action_labels(const Document& document, const Node* node, const Metric& metric, Action& action, RuleNames& names);
+  void compile_set_for(const Document& document, const Node& node, Action& action, const Node& where, RuleNames& names);
+  void compile_delete(const Document& document, const Node& node, const Node& target, Action& action, RuleNames& names);
+  bool compile_tracking(const Document& document, const Node& node, Rule& rule, RuleNames& names);
+  LabelSource compile_label(const Document& document, const Node* value, const Metric& metric, std::size_t label, RuleNames& names);
+  const Metric* find_metric(const Document& document, const Node& name);
   void compile_value(const Document& document, const Node& node, Action& action, RuleNames& names);
   void compile_unit(const Document& document, const Node& node, const Metric& metric, Action& action);
   void gather_label_inputs(Rule& rule, const RuleNames& names);
@@ -111,7 +129,12 @@ class Compiler {
   std::map<std::string, std::vector<FieldPath>, std::less<>> normalise_;  // as the files say
   std::vector<std::pair<const Document*, const Node*>> metric_nodes_;
   std::vector<std::pair<const Document*, const Node*>> map_nodes_;
+  std::vector<std::pair<const Document*, const Node*>> format_nodes_;
+  std::vector<std::pair<const Document*, const Node*>> table_nodes_;
+  std::map<std::string, config::Place, std::less<>> formats_;
+  std::map<std::string, TableEntry, std::less<>> tables_;
   std::map<std::string, Metric, std::less<>> metrics_;
+  std::map<std::string, config::Place, std::less<>> alias_places_;
   std::map<std::string, std::pair<const Map*, config::Place>, std::less<>> maps_;
   std::map<std::string, std::vector<FieldPath>, std::less<>> well_known_;  // with the built-in names
   std::vector<std::string> rule_order_;

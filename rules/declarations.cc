@@ -82,7 +82,9 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
   set_->plan_.lift(lift_);
   resolve_well_known();
   for (const auto& [document, node] : map_nodes_) compile_maps(*document, *node);
+  for (const auto& [document, node] : format_nodes_) compile_formats(*document, *node);
   for (const auto& [document, node] : metric_nodes_) compile_metrics(*document, *node);
+  for (const auto& [document, node] : table_nodes_) compile_tables(*document, *node);
   for (const Switch& s : switches_) {
     const auto found = rule_entries_.find(s.key->text);
     if (found != rule_entries_.end()) {
@@ -104,14 +106,14 @@ void Compiler::collect(const RuleSet::Source& source) {
   if (!config::expect_map(reading(document), document.root, "a rule file")) return;
   if (!source.configuration) {
     check_keys(document, document.root,
-               {.allowed = {"version", "lift", "normalise", "metrics", "maps", "rules"}, .later = {"formats", "tables", "redact", "tests"}},
+               {.allowed = {"version", "lift", "normalise", "formats", "metrics", "maps", "tables", "rules"}, .later = {"redact", "tests"}},
                "a rule file");
     if (const Node* version = document.root.find("version"); version != nullptr && version->text != "1") {
       fault("E013", document, *version, "this version of logtally reads `version: 1`");
     }
   } else {
     for (const Node::Entry& entry : document.root.entries) {
-      for (const std::string_view later : {"formats", "tables", "redact", "tests"}) {
+      for (const std::string_view later : {"redact", "tests"}) {
         if (entry.key.text == later) config::not_yet(reading(document), entry.key);
       }
     }
@@ -119,6 +121,8 @@ void Compiler::collect(const RuleSet::Source& source) {
   if (const Node* node = document.root.find("lift")) collect_lift(document, *node);
   if (const Node* node = document.root.find("normalise")) collect_normalise(document, *node);
   if (const Node* node = document.root.find("maps")) map_nodes_.emplace_back(&document, node);
+  if (const Node* node = document.root.find("formats")) format_nodes_.emplace_back(&document, node);
+  if (const Node* node = document.root.find("tables")) table_nodes_.emplace_back(&document, node);
   if (const Node* node = document.root.find("metrics")) metric_nodes_.emplace_back(&document, node);
   if (const Node* node = document.root.find("rules")) collect_rules(document, *node);
 }
@@ -211,7 +215,7 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
 
   if (config::expect_map(reading(document), body, "a metric")) {
     check_keys(document, body,
-               {.allowed = {"type", "help", "labels", "buckets", "unit", "min"}, .later = {"init", "max_series", "ttl", "exemplar", "aliases"}},
+               {.allowed = {"type", "help", "labels", "buckets", "unit", "min", "aliases"}, .later = {"init", "max_series", "ttl", "exemplar"}},
                "a metric");
     if (const Node* type = body.find("type"); type == nullptr) {
       fault("E011", document, key, "metric `" + key.text + "` has no `type`").helps.emplace_back("type: counter, gauge or histogram");
@@ -250,6 +254,13 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
       }
       fault("W203", document, key, "histogram `" + key.text + "` names no buckets")
           .notes.emplace_back("it gets 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10");
+    }
+    if (const Node* aliases = body.find("aliases"); aliases != nullptr && config::read_texts(reading(document), *aliases, spec.aliases)) {
+      for (const std::string& alias : spec.aliases) {
+        if (!valid_metric_name(alias)) fault("E032", document, *aliases, "`" + alias + "` is no name for a metric");
+        const auto [known, born] = alias_places_.try_emplace(alias, document.place(*aliases));
+        if (!born) fault("E031", document, *aliases, "the name `" + alias + "` is given twice").also.push_back({known->second, "first given here"});
+      }
     }
     if (const Node* min = body.find("min")) {
       spec.min = number_of(document, *min, "`min`");

@@ -2,11 +2,19 @@
 // values lives here too, since it points at the series. Lives on the worker thread; not thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "rules/dispatch.h"
+#include "rules/event_clock.h"
+#include "rules/json_decoder.h"
+#include "rules/table.h"
+#include "rules/text_fields.h"
+#include "rules/timers.h"
 #include "rules/value.h"
 #include "sinks/metrics/delta.h"
 #include "sinks/metrics/totals.h"
@@ -47,17 +55,40 @@ class LabelMemo {
   std::vector<Cell> cells_;
 };
 
+// A row of the skill statistics.
+struct Invocation {
+  std::uint32_t generation = 0;  // with the offset and the ordinal: what tells it from any other
+  std::uint64_t offset = 0;
+  std::uint32_t ordinal = 0;     // among those of one record
+  std::int64_t time_ns = 0;
+  std::array<std::optional<std::string>, 7> columns;  // by kInvocationColumns
+};
+
 struct Delta {
   explicit Delta(const RuleSet& rules);
 
   metrics::Delta series;
   std::vector<metrics::RuleTotals> rules;  // by rule; per action the skips
   std::vector<LabelMemo> memos;            // by rule
+  std::vector<Table> tables;
+  Timers timers;
+  EventClock clock{Silence::stays, 0};
+  std::vector<Invocation> invocations;     // since the last commit
 
   // Working memory of count(), kept so that nothing is allocated per record.
   Scope scope;
   std::vector<RuleIndex> candidates;
   std::vector<LabelMemo::Cell> loose_cells;  // of labels too long to remember
+  std::string table_key;
+  std::vector<std::string> texts;            // columns on their way into a table
+  // For `<fields>` in patterns of rules; null when no rule has any.
+  struct FieldsReader {
+    explicit FieldsReader(const FieldPlan& plan) : json(plan), text(plan), event(plan) {}
+    JsonDecoder json;
+    TextFields text;
+    Event event;
+  };
+  std::unique_ptr<FieldsReader> fields;
 };
 
 }  // namespace logtally::rules

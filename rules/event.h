@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -39,6 +40,8 @@ struct RecordOrigin {
   std::string_view file;
   std::string_view stream;        // of a container's wrapper: stdout, stderr; else empty
   std::int64_t time_ns = 0;       // its wrapper's time, else its arrival: for records without a time of their own
+  bool has_time = false;          // it is the wrapper's
+  std::int64_t arrival_ns = 0;    // when it was read
   std::uint32_t generation = 0;
   std::uint64_t offset = 0;       // of the record in its generation
 };
@@ -51,6 +54,9 @@ class Event {
     for (std::uint64_t& word : present_) word = 0;
     line = {};
     bare_message = {};
+    rest = {};
+    format = kJsonFormat;
+    time_ns.reset();
   }
 
   // Slots; a slot's token counts only while its bit is set.
@@ -84,8 +90,13 @@ class Event {
   Token* slots() { return slots_.data(); }
   std::uint64_t* present() { return present_.data(); }
 
+  static constexpr std::string_view kJsonFormat = "json";
+
   std::string_view line;          // the whole record, without its newline
-  std::string_view bare_message;  // a record that no format fits: its text; else empty
+  std::string_view bare_message;  // a record that no format fits: its first line; else without data
+  std::string_view rest;          // the lines that continue the first
+  std::string_view format = kJsonFormat;   // name of the format that fits; empty: none
+  std::optional<std::int64_t> time_ns;     // the record's own time, where the format has read it
   RecordOrigin origin;
 
  private:

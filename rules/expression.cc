@@ -7,12 +7,13 @@
 #include <re2/re2.h>
 
 #include "config/suggest.h"
+#include "rules/table.h"
 
 namespace logtally::rules {
 
 enum class Operation : std::uint8_t {
   constant, name, either, both, negate_truth, equal, unequal, less, less_equal, greater, greater_equal, fits, fits_not,
-  plus, minus, times, over, modulo, negate, call, look_up,
+  plus, minus, times, over, modulo, negate, call, look_up, look_up_row,
 };
 
 enum class Function : std::uint8_t { len, lower, upper, trim, replace, num, round, min, max };
@@ -28,6 +29,8 @@ struct Expression::Node {
   std::string text;                               // constant text; look_up: the key behind the dot
   std::shared_ptr<const re2::RE2> regex;          // fits, fits_not
   const Map* map = nullptr;                       // look_up
+  std::uint16_t table = 0;                        // look_up_row
+  std::size_t column = 0;
 };
 
 namespace {
@@ -230,13 +233,13 @@ class ExpressionParser {
 
   std::uint32_t parse_comparison() {
     const std::uint32_t left = parse_sum();
-    struct Row {
+    struct Comparison {
       std::string_view symbol;
       Operation operation;
     };
-    static constexpr Row kRows[] = {{"==", Operation::equal}, {"!=", Operation::unequal}, {"<", Operation::less},
+    static constexpr Comparison kRows[] = {{"==", Operation::equal}, {"!=", Operation::unequal}, {"<", Operation::less},
                                     {"<=", Operation::less_equal}, {">", Operation::greater}, {">=", Operation::greater_equal}};
-    for (const Row& row : kRows) {
+    for (const Comparison& row : kRows) {
       if (!is_symbol(row.symbol)) continue;
       advance();
       return add(row.operation, left, parse_sum());
@@ -383,6 +386,9 @@ class ExpressionParser {
       node.function = row->function;
       return add(std::move(node));
     }
+    if (const auto table = names_.table ? names_.table(name) : std::nullopt) {
+      return parse_row(std::move(node), name, *table, name_begin, close);
+    }
     node.map = names_.map(name);
     if (node.map == nullptr) {
       std::vector<std::string> candidates = names_.callables();
@@ -405,6 +411,33 @@ class ExpressionParser {
       node.text = value_;
       advance();
     }
+    return add(std::move(node));
+  }
+
+  // `session($id).model`
+  std::uint32_t parse_row(Node node, const std::string& name, const TableName& table, std::size_t begin, std::size_t close) {
+    if (node.arguments.size() != table.key_parts) {
+      fail("E024", "the key of table `" + name + "` has " + std::to_string(table.key_parts) + (table.key_parts == 1 ? " part" : " parts") +
+                       ", here are " + std::to_string(node.arguments.size()),
+           begin, close + 1 - begin);
+      return 0;
+    }
+    if (!is_symbol(".")) {
+      fail("E020", "a column of the table is missing here", begin_, 1, name + "(...)." + (table.columns->empty() ? "column" : table.columns->front()));
+      return 0;
+    }
+    advance();
+    const auto column = std::find(table.columns->begin(), table.columns->end(), value_);
+    if (token_ != Kind::word || column == table.columns->end()) {
+      const std::string near = config::suggest(value_, *table.columns);
+      fail("E026", "table `" + name + "` has no column `" + value_ + "`", begin_, at_ - begin_, near.empty() ? "" : "did you mean `" + near + "`?");
+      return 0;
+    }
+    node.operation = Operation::look_up_row;
+    node.table = table.index;
+    node.column = static_cast<std::size_t>(column - table.columns->begin());
+    expression_.calls_table_ = true;
+    advance();
     return add(std::move(node));
   }
 
@@ -539,6 +572,7 @@ Value Expression::evaluate(std::uint32_t index, Scope& scope) const {
     }
     case Operation::call: return call(node, scope);
     case Operation::look_up: return look_up(node, scope);
+    case Operation::look_up_row: return look_up_row(node, scope);
   }
   return Value::absent();
 }
@@ -690,6 +724,22 @@ Value Expression::look_up(const Node& node, Scope& scope) const {
   const auto& inner = std::get<1>(found->second);
   const auto at = inner.find(node.text);
   return at == inner.end() ? Value::absent(SkipReason::unknown_key) : Value::of(std::string_view(at->second));
+}
+
+Value Expression::look_up_row(const Node& node, Scope& scope) const {
+  std::string joined;
+  std::string_view key;
+  for (const std::uint32_t argument : node.arguments) {
+    const Value part = evaluate(argument, scope);
+    if (!part.usable()) return part;
+    key = value_text(part, scope);
+    if (node.arguments.size() > 1) append_key_part(joined, key);
+  }
+  if (node.arguments.size() > 1) key = joined;
+  const auto row = (*scope.tables())[node.table].find(key, scope.now_ns());
+  if (!row) return Value::absent(SkipReason::unknown_key);
+  const auto column = row->column(node.column);
+  return column ? Value::of(*column) : Value::absent();
 }
 
 }  // namespace logtally::rules

@@ -45,10 +45,18 @@ struct ExpressionFault {
   std::string help;
 };
 
+// A table as expressions call it.
+struct TableName {
+  std::uint16_t index = 0;
+  std::size_t key_parts = 1;
+  const std::vector<std::string>* columns = nullptr;
+};
+
 // How the names in a source are resolved.
 struct Names {
   std::function<Ref(const std::string& path)> field;                  // `a.b`, without the `$`
   std::function<const Map*(std::string_view name)> map;               // null: there is none
+  std::function<std::optional<TableName>(std::string_view name)> table;
   std::function<std::vector<std::string>()> callables;                // for suggestions
 };
 
@@ -64,6 +72,7 @@ class Expression {
   // When the whole expression is one name: that.
   const Ref* single() const;
   bool is_constant() const { return refs_.empty(); }
+  bool calls_table() const { return calls_table_; }  // its value is not a function of its names alone
   const std::vector<Ref>& refs() const { return refs_; }  // every name it uses, once
 
   Expression(Expression&&) noexcept;
@@ -79,10 +88,12 @@ class Expression {
   Value calculate(const Node& node, Scope& scope) const;
   Value call(const Node& node, Scope& scope) const;
   Value look_up(const Node& node, Scope& scope) const;
+  Value look_up_row(const Node& node, Scope& scope) const;
 
   std::vector<Node> nodes_;
   std::uint32_t root_ = 0;
   std::vector<Ref> refs_;
+  bool calls_table_ = false;
 };
 
 // Text of a usable value: numbers in canonical form, booleans as true and false.

@@ -1,6 +1,7 @@
 // A compiled rule: what the compiler makes of one entry of `rules:`.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -43,7 +44,7 @@ struct LabelSource {
 };
 
 struct Action {
-  enum class Kind : std::uint8_t { inc, dec, add, set, set_count, observe };
+  enum class Kind : std::uint8_t { inc, dec, add, set, set_count, observe, remove, remember, take, store };
   Kind kind = Kind::inc;
   metrics::FamilyId family = 0;
   std::string name;                        // "observe aria_x_seconds", label of the skip counter
@@ -54,6 +55,26 @@ struct Action {
   std::int64_t multiplier = 1;
   std::optional<Base> quantity;            // `unit: auto`
   std::vector<LabelSource> labels;         // in the order of the family's labels
+  bool loose = false;                      // they depend on a row that was taken: nothing to remember them by
+
+  std::optional<Expression> hold;          // set: `for`, seconds or a duration
+  std::optional<Expression> then;          // set: what it falls back to; none: what it was
+  std::vector<std::optional<LabelSource>> removed;  // remove: labels that a series must have; none: any
+  std::uint16_t table = 0;                 // remember, take
+  std::vector<Expression> key;             // remember, take: its parts
+  std::vector<Ref> columns;                // remember: by column. store: by column of the invocation
+  std::uint16_t first_row = 0;             // take: number of the row's first column in the Scope; behind the last: $elapsed
+};
+
+// The columns of `store: skill_invocation`.
+inline constexpr std::array<std::string_view, 7> kInvocationColumns = {"skill_name", "tool_name",   "duration_ms", "success",
+                                                                      "error_type", "tokens_used", "model_used"};
+
+// A table as declared, beyond what Table has to know.
+struct TableRules {
+  std::optional<metrics::FamilyId> open;             // gauge of its rows
+  std::vector<std::int16_t> open_columns;            // by label of the gauge: the column, -1: none
+  std::vector<std::optional<std::string>> open_defaults;
 };
 
 struct Rule {
@@ -62,6 +83,7 @@ struct Rule {
   std::optional<std::size_t> decided;      // the condition that the dispatch has decided
   std::vector<Pattern> patterns;
   std::vector<std::vector<std::int16_t>> pattern_captures;  // per pattern: its captures -> the rule's, -1: dropped
+  std::vector<std::int16_t> fields_capture;                 // per pattern: its capture `<fields>`, -1: none
   std::shared_ptr<const re2::RE2> regex;
   std::vector<std::int16_t> regex_captures;                 // group - 1 -> the rule's captures, -1: unnamed
   std::size_t captures = 0;

@@ -21,9 +21,11 @@ struct ActionRow {
 constexpr ActionRow kActions[] = {
     {"inc", Action::Kind::inc, true, true, false, false},   {"dec", Action::Kind::dec, false, true, false, false},
     {"add", Action::Kind::add, true, true, false, true},    {"set", Action::Kind::set, true, true, false, true},
-    {"observe", Action::Kind::observe, false, false, true, true},
+    {"observe", Action::Kind::observe, false, false, true, true}, {"delete", Action::Kind::remove, true, true, true, false},
 };
-const std::vector<std::string_view> kLaterActions = {"delete", "remember", "take", "store", "drop", "sample", "for", "then"};
+// Actions on no metric.
+const std::vector<std::string_view> kTrackingActions = {"remember", "take", "store"};
+const std::vector<std::string_view> kLaterActions = {"drop", "sample"};
 
 constexpr std::string_view kTypeNames[] = {"counter", "gauge", "histogram"};
 
@@ -71,6 +73,12 @@ Ref Compiler::resolve(const std::string& text, RuleNames& names) {
     for (auto let = names.lets.rbegin(); let != names.lets.rend(); ++let) {
       if (let->first == path[0]) return {.source = Ref::Source::let, .index = let->second};
     }
+    if (const auto row = std::find(names.rows.rbegin(), names.rows.rend(), path[0]); row != names.rows.rend()) {
+      const Ref under = resolve_line_field(path);
+      return {.source = Ref::Source::row,
+              .index = static_cast<std::uint16_t>(names.rows.rend() - row - 1),
+              .under = under.source == Ref::Source::field ? under.index : Ref::kNoField};
+    }
     const auto capture = std::find(names.captures.begin(), names.captures.end(), path[0]);
     if (capture != names.captures.end()) {
       const Ref under = resolve_line_field(path);
@@ -88,10 +96,18 @@ Names Compiler::names_for(RuleNames& names) {
             const auto found = maps_.find(name);
             return found == maps_.end() ? nullptr : found->second.first;
           },
+          .table = [this](std::string_view name) -> std::optional<TableName> {
+            const auto found = tables_.find(name);
+            if (found == tables_.end()) return std::nullopt;
+            return TableName{.index = found->second.index,
+                             .key_parts = found->second.key.size(),
+                             .columns = &set_->tables_[found->second.index].columns};
+          },
           .callables =
               [this] {
                 std::vector<std::string> all;
                 for (const auto& [name, map] : maps_) all.push_back(name);
+                for (const auto& [name, table] : tables_) all.push_back(name);
                 return all;
               }};
 }
@@ -247,7 +263,14 @@ void Compiler::compile_patterns(const Document& document, const Node& node, Rule
     }
     const Pattern& pattern = rule.patterns.emplace_back(std::move(std::get<Pattern>(compiled)));
     std::vector<std::int16_t>& places = rule.pattern_captures.emplace_back();
+    rule.fields_capture.push_back(-1);
     for (const Capture& capture : pattern.captures()) {
+      if (capture.name == "fields") {  // its keys become fields
+        rule.fields_capture.back() = static_cast<std::int16_t>(places.size());
+        set_->reads_fields_ = true;
+        places.push_back(-1);
+        continue;
+      }
       const auto known = std::find(names.captures.begin(), names.captures.end(), capture.name);
       places.push_back(static_cast<std::int16_t>(known - names.captures.begin()));
       if (known == names.captures.end()) names.captures.push_back(capture.name);
@@ -297,6 +320,10 @@ void Compiler::compile_lets(const Document& document, const Node& node, Rule& ru
     }
     if (!expression) expression = Expression::constant("");           // known all the same
     std::vector<Ref> inputs;
+    if (expression->calls_table()) {
+      // What a table holds is no function of the record: the value itself is the input.
+      inputs.push_back({.source = Ref::Source::let, .index = static_cast<std::uint16_t>(rule.lets.size())});
+    }
     for (const Ref& ref : expression->refs()) {
       if (ref.source == Ref::Source::let) {
         inputs.insert(inputs.end(), names.let_inputs[ref.index].begin(), names.let_inputs[ref.index].end());
@@ -326,8 +353,11 @@ void Compiler::compile_actions(const Document& document, const Node& node, Rule&
 void Compiler::compile_action(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
   std::vector<std::string_view> allowed;
   for (const ActionRow& row : kActions) allowed.push_back(row.name);
-  allowed.insert(allowed.end(), {"value", "unit", "labels", "if"});
+  allowed.insert(allowed.end(), kTrackingActions.begin(), kTrackingActions.end());
+  allowed.insert(allowed.end(), {"value", "unit", "labels", "if", "for", "then"});
   check_keys(document, node, {.allowed = allowed, .later = kLaterActions}, "an action");
+
+  if (compile_tracking(document, node, rule, names)) return;
 
   const ActionRow* row = nullptr;
   const Node::Entry* named = nullptr;
@@ -352,17 +382,9 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
     return;
   }
   if (!expect_text(document, named->value, "`" + std::string(row->name) + "`")) return;
-  const auto found = metrics_.find(named->value.text);
-  if (found == metrics_.end()) {
-    std::vector<std::string> declared;
-    for (const auto& [name, metric] : metrics_) declared.push_back(name);
-    const std::string near = config::suggest(named->value.text, declared);
-    config::Diagnostic& d = fault("E030", document, named->value, "metric `" + named->value.text + "` is not declared",
-                                  near.empty() ? "" : "did you mean `" + near + "`?");
-    d.helps.push_back("declare it: metrics: {" + named->value.text + ": {type: counter, help: ...}}");
-    return;
-  }
-  const Metric& metric = found->second;
+  const Metric* found = find_metric(document, named->value);
+  if (found == nullptr) return;
+  const Metric& metric = *found;
   const metrics::MetricType type = set_->families_[metric.id].type;
   const bool fits = type == metrics::MetricType::counter ? row->counter : type == metrics::MetricType::gauge ? row->gauge : row->histogram;
   if (!fits) {
@@ -390,8 +412,109 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
     compile_value(document, *value, action, names);
   }
   if (const Node* unit = node.find("unit")) compile_unit(document, *unit, metric, action);
-  compile_action_labels(document, node.find("labels"), metric, action, named->value, names);
+  compile_set_for(document, node, action, named->key, names);
+  if (action.kind == Action::Kind::remove) {
+    compile_delete(document, node, named->value, action, names);
+  } else {
+    compile_action_labels(document, node.find("labels"), metric, action, names);
+  }
   rule.actions.push_back(std::move(action));
+}
+
+const Compiler::Metric* Compiler::find_metric(const Document& document, const Node& name) {
+  const auto found = metrics_.find(name.text);
+  if (found != metrics_.end()) return &found->second;
+  std::vector<std::string> declared;
+  for (const auto& [known, metric] : metrics_) declared.push_back(known);
+  const std::string near = config::suggest(name.text, declared);
+  config::Diagnostic& d = fault("E030", document, name, "metric `" + name.text + "` is not declared",
+                                near.empty() ? "" : "did you mean `" + near + "`?");
+  d.helps.push_back("declare it: metrics: {" + name.text + ": {type: counter, help: ...}}");
+  return nullptr;
+}
+
+void Compiler::compile_set_for(const Document& document, const Node& node, Action& action, const Node& where, RuleNames& names) {
+  const Node* hold = node.find("for");
+  const Node* then = node.find("then");
+  if (hold == nullptr && then == nullptr) return;
+  if (action.kind != Action::Kind::set) {
+    fault("E035", document, hold != nullptr ? *hold : *then, "`for` and `then` go with `set` on a gauge");
+    return;
+  }
+  if (hold == nullptr) {
+    fault("E011", document, where, "`then` says to what the gauge falls back, `for` after how long is missing").helps.emplace_back("for: 30s");
+    return;
+  }
+  action.hold = compile_expression(document, *hold, names);
+  if (action.hold && hold->text.find('$') == std::string::npos && !parse_duration_ns(hold->text)) {
+    fault("E013", document, *hold, "`" + hold->text + "` is no duration").helps.emplace_back("for: 30s, for: 5m, or an expression in seconds");
+  }
+  if (then != nullptr) action.then = compile_expression(document, *then, names);
+  set_->keeps_time_ = true;
+}
+
+void Compiler::compile_delete(const Document& document, const Node& node, const Node& target, Action& action, RuleNames& names) {
+  const Metric& metric = metrics_.find(target.text)->second;
+  const metrics::FamilySpec& spec = set_->families_[metric.id];
+  const Node* labels = node.find("labels");
+  check_label_names(document, labels, metric);
+  for (std::size_t i = 0; i < spec.labels.size(); ++i) {
+    const Node* value = labels != nullptr && labels->is_map() ? labels->find(spec.labels[i]) : nullptr;
+    action.removed.emplace_back();
+    if (value != nullptr) action.removed.back() = compile_label(document, value, metric, i, names);
+  }
+}
+
+// `remember`, `take` and `store`; false when the action is another.
+bool Compiler::compile_tracking(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+  const Node::Entry* named = nullptr;
+  for (const Node::Entry& entry : node.entries) {
+    if (std::find(kTrackingActions.begin(), kTrackingActions.end(), entry.key.text) != kTrackingActions.end()) named = &entry;
+  }
+  if (named == nullptr) return false;
+  check_keys(document, node, {.allowed = {named->key.text, "if"}, .later = {}}, "`" + named->key.text + "`");
+  if (!expect_text(document, named->value, "`" + named->key.text + "`")) return true;
+  Action action;
+  action.name = named->key.text + " " + named->value.text;
+  if (const Node* only_if = node.find("if")) action.only_if = compile_expression(document, *only_if, names);
+
+  if (named->key.text == "store") {
+    action.kind = Action::Kind::store;
+    if (named->value.text != "skill_invocation") {
+      fault("E013", document, named->value, "`" + named->value.text + "` cannot be stored").helps.emplace_back("store: skill_invocation");
+      return true;
+    }
+    for (const std::string_view column : kInvocationColumns) action.columns.push_back(resolve(std::string(column), names));
+    rule.actions.push_back(std::move(action));
+    return true;
+  }
+  const auto found = tables_.find(named->value.text);
+  if (found == tables_.end()) {
+    std::vector<std::string> declared;
+    for (const auto& [name, table] : tables_) declared.push_back(name);
+    const std::string near = config::suggest(named->value.text, declared);
+    fault("E030", document, named->value, "table `" + named->value.text + "` is not declared", near.empty() ? "" : "did you mean `" + near + "`?");
+    return true;
+  }
+  const TableEntry& table = found->second;
+  const TableSpec& spec = set_->tables_[table.index];
+  action.table = table.index;
+  for (const Node* part : table.key) {
+    auto key = compile_expression(*table.document, *part, names);
+    if (!key) return true;
+    action.key.push_back(std::move(*key));
+  }
+  if (named->key.text == "remember") {
+    action.kind = Action::Kind::remember;
+    for (const std::string& column : spec.columns) action.columns.push_back(resolve(column, names));
+  } else {
+    action.kind = Action::Kind::take;
+    action.first_row = static_cast<std::uint16_t>(names.rows.size());
+    names.rows.insert(names.rows.end(), spec.columns.begin(), spec.columns.end());
+    names.rows.emplace_back("elapsed");
+  }
+  rule.actions.push_back(std::move(action));
+  return true;
 }
 
 void Compiler::compile_value(const Document& document, const Node& node, Action& action, RuleNames& names) {
@@ -437,39 +560,54 @@ void Compiler::compile_unit(const Document& document, const Node& node, const Me
   action.multiplier = static_cast<std::int64_t>(unit->multiplier);
 }
 
-void Compiler::compile_action_labels(const Document& document, const Node* node, const Metric& metric, Action& action, const Node& where,
-                                     RuleNames& names) {
+void Compiler::check_label_names(const Document& document, const Node* node, const Metric& metric) {
   const metrics::FamilySpec& spec = set_->families_[metric.id];
-  if (node != nullptr && config::expect_map(reading(document), *node, "`labels`")) {
-    for (const Node::Entry& entry : node->entries) {
-      if (std::find(spec.labels.begin(), spec.labels.end(), entry.key.text) != spec.labels.end()) continue;
-      const std::string near = config::suggest(entry.key.text, spec.labels);
-      config::Diagnostic& d = fault("E034", document, entry.key, "`" + spec.name + "` has no label `" + entry.key.text + "`",
-                                    near.empty() ? "" : "did you mean `" + near + "`?");
-      d.also.push_back({metric.place, spec.labels.empty() ? "declared here without labels" : "declared here with " + list_of(spec.labels)});
-    }
+  if (node == nullptr || !config::expect_map(reading(document), *node, "`labels`")) return;
+  for (const Node::Entry& entry : node->entries) {
+    if (std::find(spec.labels.begin(), spec.labels.end(), entry.key.text) != spec.labels.end()) continue;
+    const std::string near = config::suggest(entry.key.text, spec.labels);
+    config::Diagnostic& d = fault("E034", document, entry.key, "`" + spec.name + "` has no label `" + entry.key.text + "`",
+                                  near.empty() ? "" : "did you mean `" + near + "`?");
+    d.also.push_back({metric.place, spec.labels.empty() ? "declared here without labels" : "declared here with " + list_of(spec.labels)});
   }
+}
+
+// The label's source in an action: what is written there, else the field of the label's name.
+LabelSource Compiler::compile_label(const Document& document, const Node* value, const Metric& metric, std::size_t label, RuleNames& names) {
+  const std::string& name = set_->families_[metric.id].labels[label];
+  LabelSource source;
+  source.otherwise = metric.label_defaults[label];
+  source.values = &set_->closed_values_[metric.id][label];
+  if (value == nullptr) {
+    source.expression = std::move(std::get<Expression>(Expression::compile("$" + name, names_for(names))));
+  } else if (value->is_null()) {
+    source.constant = "";
+  } else if (value->is_scalar() && value->text.find('$') == std::string::npos) {
+    source.constant = canonical_scalar(*value);
+  } else {
+    source.expression = compile_expression(document, *value, names);
+  }
+  if (source.expression) {
+    const Ref* single = source.expression->single();
+    if (single != nullptr && single->source != Ref::Source::let) source.ref = *single;
+  }
+  return source;
+}
+
+void Compiler::compile_action_labels(const Document& document, const Node* node, const Metric& metric, Action& action, RuleNames& names) {
+  const metrics::FamilySpec& spec = set_->families_[metric.id];
+  check_label_names(document, node, metric);
   for (std::size_t i = 0; i < spec.labels.size(); ++i) {
-    LabelSource source;
-    source.otherwise = metric.label_defaults[i];
-    source.values = &set_->closed_values_[metric.id][i];
     const Node* value = node != nullptr && node->is_map() ? node->find(spec.labels[i]) : nullptr;
-    if (value == nullptr) {  // the field of the label's name
-      const Ref ref = resolve(spec.labels[i], names);
-      source.expression = std::move(std::get<Expression>(Expression::compile("$" + spec.labels[i], names_for(names))));
-      source.ref = ref;
-    } else if (value->is_null()) {
-      source.constant = "";
-    } else if (value->is_scalar() && value->text.find('$') == std::string::npos) {
-      source.constant = canonical_scalar(*value);
-    } else if (auto expression = compile_expression(document, *value, names)) {
-      if (const Ref* single = expression->single(); single != nullptr && single->source != Ref::Source::let) source.ref = *single;
-      source.expression = std::move(expression);
+    action.labels.push_back(compile_label(document, value, metric, i, names));
+    if (!action.labels.back().expression) continue;
+    // What a row holds is known only once it was taken: nothing to remember the series by.
+    const Expression& expression = *action.labels.back().expression;
+    action.loose = action.loose || expression.calls_table();
+    for (const Ref& ref : expression.refs()) {
+      if (ref.source == Ref::Source::row) action.loose = true;
     }
-    if (source.ref && source.ref->source == Ref::Source::let) source.ref.reset();
-    action.labels.push_back(std::move(source));
   }
-  static_cast<void>(where);
 }
 
 void Compiler::gather_label_inputs(Rule& rule, const RuleNames& names) {
@@ -477,6 +615,7 @@ void Compiler::gather_label_inputs(Rule& rule, const RuleNames& names) {
     if (std::find(rule.label_inputs.begin(), rule.label_inputs.end(), ref) == rule.label_inputs.end()) rule.label_inputs.push_back(ref);
   };
   for (const Action& action : rule.actions) {
+    if (action.loose) continue;
     for (const LabelSource& source : action.labels) {
       if (!source.expression) continue;
       for (const Ref& ref : source.expression->refs()) {

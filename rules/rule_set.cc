@@ -89,7 +89,30 @@ bool passes(const Test& test, const Ref& field, Scope& scope) {
   return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *test.regex);
 }
 
-bool RuleSet::matches(const Rule& rule, Scope& scope, TraceSink* trace) const {
+// Fits one of the rule's patterns to the message and takes its captures.
+bool RuleSet::fit_patterns(const Rule& rule, Scope& scope, Delta& delta) const {
+  const std::string_view message = scope.message();
+  std::array<std::string_view, Pattern::kMaxCaptures> found;
+  for (std::size_t fits = 0; fits < rule.patterns.size(); ++fits) {
+    if (!rule.patterns[fits].match(message, found)) continue;
+    if (const std::int16_t fields = rule.fields_capture[fits]; fields >= 0) {
+      Delta::FieldsReader& reader = *delta.fields;
+      reader.event.clear();
+      if (!reader.text.parse(found[static_cast<std::size_t>(fields)], reader.event, reader.json, scope.scratch())) continue;
+      scope.overlay(&reader.event);
+    }
+    const std::span<std::string_view> captures = scope.captures(rule.captures);
+    const std::vector<std::int16_t>& places = rule.pattern_captures[fits];
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      // An empty capture is a capture: it hides the line's field. Its data is never null.
+      if (places[i] >= 0) captures[static_cast<std::size_t>(places[i])] = found[i];
+    }
+    return true;
+  }
+  return false;
+}
+
+bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* trace) const {
   scope.enter(rule.lets);
   for (std::size_t i = 0; i < rule.conditions.size(); ++i) {
     const Condition& condition = rule.conditions[i];
@@ -105,19 +128,9 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, TraceSink* trace) const {
     }
   }
   if (!rule.patterns.empty()) {
-    const std::string_view message = scope.message();
-    std::array<std::string_view, Pattern::kMaxCaptures> found;
-    std::size_t fits = 0;
-    while (fits < rule.patterns.size() && !rule.patterns[fits].match(message, found)) ++fits;
-    if (fits == rule.patterns.size()) {
-      if (trace != nullptr) trace->rule_failed(rule, "pattern", message);
+    if (!fit_patterns(rule, scope, delta)) {
+      if (trace != nullptr) trace->rule_failed(rule, "pattern", scope.message());
       return false;
-    }
-    const std::span<std::string_view> captures = scope.captures(rule.captures);
-    const std::vector<std::int16_t>& places = rule.pattern_captures[fits];
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      // An empty capture is a capture: it hides the line's field. Its data is never null.
-      if (places[i] >= 0) captures[static_cast<std::size_t>(places[i])] = found[i];
     }
   }
   if (rule.regex) {
@@ -144,10 +157,15 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, TraceSink* trace) const {
 bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
   Scope& scope = delta.scope;
   scope.begin(event);
+  if (keeps_time_) {
+    const std::int64_t now = delta.clock.observe(scope.own_time_ns(), event.origin.arrival_ns);
+    advance(delta, now);
+    scope.use_tables(&delta.tables, now);
+  }
   bool matched = false;
   const auto one = [&](RuleIndex index) {
     const Rule& rule = rules_[index];
-    if (!matches(rule, scope, trace)) return;
+    if (!matches(rule, scope, delta, trace)) return;
     matched = true;
     if (trace != nullptr) trace->rule_matched(rule);
     act(rule, index, scope, delta, trace);
@@ -178,6 +196,11 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       }
       if (!value_true(condition)) continue;
     }
+    if (action.kind >= Action::Kind::remove) {
+      const auto failed = action.kind == Action::Kind::remove ? remove_series(action, scope, delta) : track(action, scope, delta);
+      if (failed) skip(*failed);
+      continue;
+    }
     Number number{.value = Decimal::of(action.kind == Action::Kind::dec ? -1 : 1)};
     if (action.value) {
       number = value_of(action, scope);
@@ -192,13 +215,19 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       }
     }
     // Only now that there is something to count may a series be born.
-    if (cell == nullptr) cell = cells(rule, index, scope, delta);
-    if (cell[i].series == nullptr && !cell[i].refused) resolve(action, scope, delta, cell[i]);
-    if (cell[i].refused) {
-      skip(cell[i].reason);
+    LabelMemo::Cell loose;
+    LabelMemo::Cell* found = &loose;
+    if (!action.loose) {
+      if (cell == nullptr) cell = cells(rule, index, scope, delta);
+      found = &cell[i];
+    }
+    if (found->series == nullptr && !found->refused) resolve(action, scope, delta, *found);
+    if (found->refused) {
+      skip(found->reason);
       continue;
     }
-    metrics::Series& series = *cell[i].series;
+    metrics::Series& series = *found->series;
+    if (action.kind != Action::Kind::set && delta.timers.size() != 0) delta.timers.cancel(&series);
     bool done = true;
     switch (action.kind) {
       case Action::Kind::inc:
@@ -207,9 +236,15 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       case Action::Kind::observe: done = delta.series.observe(series, number.value); break;
       case Action::Kind::set_count: done = delta.series.set_count(series, number.value); break;
       case Action::Kind::set:
-        delta.series.set(series, number.value,
-                         {.time_ns = scope.time_ns(), .generation = scope.event().origin.generation, .offset = scope.event().origin.offset});
+        if (const auto failed = set_gauge(action, series, number.value, scope, delta)) {
+          skip(*failed);
+          continue;
+        }
         break;
+      case Action::Kind::remove:
+      case Action::Kind::remember:
+      case Action::Kind::take:
+      case Action::Kind::store: break;
     }
     if (!done) {
       skip(SkipReason::over_limit);
@@ -244,35 +279,38 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
   return delta.memos[index].find({key, static_cast<std::size_t>(end - key)});
 }
 
+Value label_value(const LabelSource& source, Scope& scope) {
+  std::string_view value = source.constant;
+  if (source.expression) {
+    Value made = Value::absent();
+    if (source.ref) {
+      const Token token = scope.token(*source.ref);
+      if (token.present()) made = Value::of(scope.text(token));
+    } else {
+      made = source.expression->evaluate(scope);
+    }
+    if (made.kind == Value::Kind::missing && source.otherwise) made = Value::of(std::string_view(*source.otherwise));
+    if (!made.usable()) return made;
+    value = value_text(made, scope);
+  }
+  if (source.values != nullptr && !source.values->empty() &&
+      std::find(source.values->begin(), source.values->end(), value) == source.values->end() &&
+      !(source.otherwise && value == *source.otherwise)) {
+    value = kOverflow;
+  }
+  return Value::of(value);
+}
+
 void RuleSet::resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const {
   std::array<std::string_view, kMaxLabels> values;
   for (std::size_t i = 0; i < action.labels.size(); ++i) {
-    const LabelSource& source = action.labels[i];
-    std::string_view value = source.constant;
-    if (source.expression) {
-      Value made = Value::absent();
-      if (source.ref) {
-        const Token token = scope.token(*source.ref);
-        if (token.present()) made = Value::of(scope.text(token));
-      } else {
-        made = source.expression->evaluate(scope);
-      }
-      if (made.kind == Value::Kind::missing && source.otherwise) {
-        made = Value::of(std::string_view(*source.otherwise));
-      }
-      if (!made.usable()) {
-        cell.refused = true;
-        cell.reason = made.reason;
-        return;
-      }
-      value = value_text(made, scope);
+    const Value value = label_value(action.labels[i], scope);
+    if (!value.usable()) {
+      cell.refused = true;
+      cell.reason = value.reason;
+      return;
     }
-    if (source.values != nullptr && !source.values->empty() &&
-        std::find(source.values->begin(), source.values->end(), value) == source.values->end() &&
-        !(source.otherwise && value == *source.otherwise)) {
-      value = kOverflow;
-    }
-    values[i] = value;
+    values[i] = value.text;
   }
   cell.series = &delta.series.series(action.family, std::span(values).first(action.labels.size()));
 }

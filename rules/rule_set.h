@@ -13,6 +13,7 @@
 #include "rules/delta.h"
 #include "rules/dispatch.h"
 #include "rules/event.h"
+#include "rules/formats.h"
 #include "rules/rule.h"
 #include "rules/trace.h"
 
@@ -31,6 +32,10 @@ class RuleSet {
   // What the record does to the series. Returns whether any rule matched. With a sink, every rule is tried and told about.
   bool count(const Event& event, Delta& delta, TraceSink* trace = nullptr) const;
 
+  // A silent stream: moves event time by the wall clock when a row or a timer is due, see EventClock. Returns whether anything
+  // happened, which is then to be committed like a line.
+  bool tick(Delta& delta, std::int64_t wall_ns) const;
+
   // Gives the series whose labels are all closed sets their zeros.
   void create_initial_series(Delta& delta) const;
 
@@ -38,15 +43,26 @@ class RuleSet {
   const WellKnownFields& known() const { return known_; }
   const std::vector<metrics::FamilySpec>& families() const { return families_; }
   const std::vector<Rule>& rules() const { return rules_; }
+  const Formats& formats() const { return formats_; }
+  const std::vector<TableSpec>& tables() const { return tables_; }
+  bool reads_fields() const { return reads_fields_; }  // some rule has a `<fields>` capture
 
  private:
   friend class Compiler;
   RuleSet() : dispatch_(plan_) {}
 
-  bool matches(const Rule& rule, Scope& scope, TraceSink* trace) const;
+  bool matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* trace) const;
+  bool fit_patterns(const Rule& rule, Scope& scope, Delta& delta) const;
   void act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const;
   LabelMemo::Cell* cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const;
   void resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;
+  // Event time has come to `now_ns`: rows and timers that are due.
+  void advance(Delta& delta, std::int64_t now_ns) const;
+  void row_gone(std::size_t table, const Row& row, Delta& delta) const;
+  void count_row(std::size_t table, const Row& row, Decimal change, Delta& delta) const;
+  std::optional<SkipReason> track(const Action& action, Scope& scope, Delta& delta) const;
+  std::optional<SkipReason> remove_series(const Action& action, Scope& scope, Delta& delta) const;
+  std::optional<SkipReason> set_gauge(const Action& action, metrics::Series& series, Decimal value, Scope& scope, Delta& delta) const;
 
   FieldPlan plan_;
   WellKnownFields known_;
@@ -54,8 +70,16 @@ class RuleSet {
   std::vector<std::vector<std::vector<std::string>>> closed_values_;  // by family and label; empty: open
   std::vector<std::unique_ptr<Map>> maps_;
   std::vector<Rule> rules_;
+  Formats formats_;
+  std::vector<TableSpec> tables_;
+  std::vector<TableRules> table_rules_;
+  bool keeps_time_ = false;    // tables, or gauges that fall back: event time is wanted
+  bool reads_fields_ = false;
   Dispatch dispatch_;
 };
+
+// The value of one label of an action: text, or the reason why there is none.
+Value label_value(const LabelSource& source, Scope& scope);
 
 // Whether a field's token passes a test; for conditions and their tests.
 bool passes(const Test& test, const Ref& field, Scope& scope);

@@ -33,10 +33,17 @@ void Scope::begin(const Event& event) {
 
 void Scope::enter(std::span<const Expression> lets) {
   captures_.clear();
+  rows_.clear();
+  overlay_ = nullptr;
   lets_ = lets;
   if (lets.empty()) return;
   let_values_.resize(std::max(let_values_.size(), lets.size()));
   let_known_.assign(lets.size(), 0);
+}
+
+void Scope::set_row(std::uint16_t index, const Value& value) {
+  if (rows_.size() <= index) rows_.resize(index + std::size_t{1});
+  rows_[index] = value;
 }
 
 std::span<std::string_view> Scope::captures(std::size_t count) {
@@ -95,6 +102,20 @@ bool Scope::has_message() {
       message_ = text(token);
       message_there_ = true;
     }
+    // The first line with text: some engines begin a message with a newline.
+    if (message_.find_first_not_of(" \t\r") == std::string_view::npos && !event_->rest.empty()) {
+      std::string_view rest = event_->rest;
+      while (!rest.empty()) {
+        const std::size_t newline = std::min(rest.find('\n'), rest.size());
+        std::string_view line = rest.substr(0, newline);
+        rest.remove_prefix(std::min(newline + 1, rest.size()));
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
+        message_ = line;
+        message_there_ = true;
+        break;
+      }
+    }
   }
   return message_there_;
 }
@@ -104,13 +125,16 @@ std::string_view Scope::message() {
   return message_;
 }
 
-std::int64_t Scope::time_ns() {
+std::optional<std::int64_t> Scope::own_time_ns() {
+  if (event_->time_ns) return event_->time_ns;
   const Token& token = field(known_.time);
   if (token.present()) {
-    if (const auto parsed = parse_timestamp(text(token))) return *parsed;
+    if (const auto parsed = parse_timestamp(text(token))) return parsed;
   }
-  return event_->origin.time_ns;
+  return event_->origin.has_time ? std::optional(event_->origin.time_ns) : std::nullopt;
 }
+
+std::int64_t Scope::time_ns() { return own_time_ns().value_or(event_->origin.time_ns); }
 
 Value Scope::exception() {
   if (const Token& type = field(known_.exception_type); type.present()) {
@@ -119,6 +143,10 @@ Value Scope::exception() {
   }
   if (const Token& traceback = field(known_.exception); traceback.kind == TokenKind::string) {
     const std::string_view name = exception_class(text(traceback));
+    if (!name.empty()) return Value::of(name);
+  }
+  if (event_->rest.find("Traceback (most recent call last)") != std::string_view::npos) {
+    const std::string_view name = exception_class(event_->rest);
     if (!name.empty()) return Value::of(name);
   }
   return Value::absent();
@@ -131,6 +159,9 @@ Token Scope::find_token(const Ref& ref) {
       if (ref.index < captures_.size() && captures_[ref.index].data() != nullptr) {
         return is_no_value(captures_[ref.index]) ? Token{} : text_token(captures_[ref.index]);
       }
+      return ref.under == Ref::kNoField ? Token{} : field(ref.under);
+    case Ref::Source::row:
+      if (ref.index < rows_.size() && rows_[ref.index].usable()) return text_token(value_text(rows_[ref.index], *this));
       return ref.under == Ref::kNoField ? Token{} : field(ref.under);
     case Ref::Source::message: return has_message() ? text_token(message_) : Token{};
     case Ref::Source::line: return text_token(event_->line);
@@ -157,8 +188,11 @@ Value Scope::value(const Ref& ref) {
       // Seconds with nine digits behind the point fit the 10^-15 of a Decimal.
       return Value::of(Decimal::from_units(static_cast<metrics::int128>(time_ns()) * 1'000'000));
     }
-    case Ref::Source::rest:
-    case Ref::Source::format: return Value::absent();
+    case Ref::Source::rest: return event_->rest.empty() ? Value::absent() : Value::of(event_->rest);
+    case Ref::Source::format: return event_->format.empty() ? Value::absent() : Value::of(event_->format);
+    case Ref::Source::row:
+      if (ref.index < rows_.size() && rows_[ref.index].usable()) return rows_[ref.index];
+      return ref.under == Ref::kNoField ? Value::absent() : to_value(field(ref.under));
     case Ref::Source::exception: return exception();
     case Ref::Source::file: return event_->origin.file.empty() ? Value::absent() : Value::of(event_->origin.file);
     case Ref::Source::stream: return event_->origin.stream.empty() ? Value::absent() : Value::of(event_->origin.stream);

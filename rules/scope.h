@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 namespace logtally::rules {
 
 class Expression;
+class Table;
 
 // A name, resolved at load.
 struct Ref {
@@ -30,10 +32,11 @@ struct Ref {
     stream,     // $_stream
     capture,    // index: position among the rule's captures; falls back to `under`
     let,        // index: position among the rule's lets
+    row,        // index: position among the columns that the rule's `take` actions give; falls back to `under`
   };
   Source source = Source::field;
   std::uint16_t index = 0;
-  std::uint16_t under = kNoField;  // capture: the field of the line that it hides where it is not captured
+  std::uint16_t under = kNoField;  // capture, row: the field of the line that it hides where it has a value
   SlotId slot = kNoSlot;           // field: its place, when it has only one
   static constexpr std::uint16_t kNoField = 0xFFFF;
   bool operator==(const Ref&) const = default;
@@ -64,7 +67,7 @@ class Scope {
   Value value(const Ref& ref);
   // The same as a token: raw where it stands in the record, else text.
   Token token(const Ref& ref) {
-    if (ref.source == Ref::Source::field && ref.slot != kNoSlot) {
+    if (ref.source == Ref::Source::field && ref.slot != kNoSlot && overlay_ == nullptr) {
       return event_->has(ref.slot) ? event_->slot(ref.slot) : Token{};
     }
     return find_token(ref);
@@ -73,21 +76,44 @@ class Scope {
   // A token as text: unescaped, numbers in canonical form. Missing tokens have none.
   std::string_view text(const Token& token);
 
+  // Fields of the line that hide the event's for this rule: those of its `<fields>` capture. Until the next enter().
+  void overlay(const Event* fields) { overlay_ = fields; }
+  // What a `take` found, for the actions behind it.
+  void set_row(std::uint16_t index, const Value& value);
+  // The tables that expressions may call, and the event time at which they are.
+  void use_tables(std::vector<Table>* tables, std::int64_t now_ns) {
+    tables_ = tables;
+    now_ns_ = now_ns;
+  }
+  std::vector<Table>* tables() const { return tables_; }
+  std::int64_t now_ns() const { return now_ns_; }
+
   bool has_message();
   std::string_view message();  // empty when there is none
-  std::int64_t time_ns();      // the record's own, else where it comes from
+  std::optional<std::int64_t> own_time_ns();  // the record's, else its wrapper's
+  std::int64_t time_ns();                     // that, else its arrival
 
   const Event& event() const { return *event_; }
   Scratch& scratch() { return scratch_; }
 
  private:
-  const Token& field(FieldId id) { return found_ = event_->field(plan_.candidates(id)); }
+  const Token& field(FieldId id) {
+    if (overlay_ != nullptr) {
+      found_ = overlay_->field(plan_.candidates(id));
+      if (found_.present()) return found_;
+    }
+    return found_ = event_->field(plan_.candidates(id));
+  }
   Token find_token(const Ref& ref);
   Value exception();
 
   const FieldPlan& plan_;
   const WellKnownFields& known_;
   const Event* event_ = nullptr;
+  const Event* overlay_ = nullptr;
+  std::vector<Table>* tables_ = nullptr;
+  std::int64_t now_ns_ = 0;
+  std::vector<Value> rows_;
   Scratch scratch_;
   std::span<const Expression> lets_;
   std::vector<std::string_view> captures_;

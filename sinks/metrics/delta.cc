@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <limits>
 #include <random>
 
 namespace logtally::metrics {
@@ -202,6 +203,18 @@ bool Delta::set_count(Series& series, Decimal count) {
   if (!add(series, grown)) return false;
   series.source_count = count;
   return true;
+}
+
+Series& Delta::at(FamilyId family, std::size_t number) { return families_[family]->series[number]; }
+
+void Delta::remove(Series& series) {
+  touch(series);
+  series.live = false;
+  series.value = {};
+  series.source_count = {};
+  series.origin = {};
+  series.origin.time_ns = std::numeric_limits<std::int64_t>::min();
+  std::fill(series.buckets, series.buckets + series.bucket_count, 0);
 }
 
 std::size_t Delta::size() const {

@@ -31,6 +31,7 @@ struct Series {
   FamilyId family = 0;
   std::uint32_t number = 0;           // position in the family, in order of birth
   bool touched = false;
+  bool live = false;                  // has a value; a removed series has none until it is touched again
   std::uint16_t bucket_count = 0;     // histograms: bounds + 1
   Decimal value;                      // counter, gauge; histogram: the sum
   Decimal source_count;               // counters that are set: the source's own last count
@@ -62,7 +63,19 @@ class Delta {
   // A counter follows the source's own count; a decrease is a reset of the source, and its new count is added.
   bool set_count(Series& series, Decimal count);
 
+  // Takes the series off the page. Should it come back, it starts anew.
+  void remove(Series& series);
+  // Calls f(series) for every series of the family that has a value.
+  template <class F>
+  void for_each(FamilyId family, F&& f) {
+    for (std::size_t number = 0; number < size(family); ++number) {
+      Series& series = at(family, number);
+      if (series.live) f(series);
+    }
+  }
+
   void touch(Series& series) {
+    series.live = true;
     if (series.touched) return;
     series.touched = true;
     touched_.push_back(&series);
@@ -77,6 +90,7 @@ class Delta {
 
  private:
   struct Family;
+  Series& at(FamilyId family, std::size_t number);
   std::vector<std::shared_ptr<const FamilySpec>> specs_;
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Series*> touched_;

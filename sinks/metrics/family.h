@@ -19,6 +19,7 @@ struct FamilySpec {
   std::vector<std::string> labels{};  // names, as declared; the exposition sorts them
   std::vector<Decimal> buckets{};     // histograms: upper bounds, strictly increasing, without +Inf
   std::optional<Decimal> min{};       // gauges: values below are raised to it
+  std::vector<std::string> aliases{};  // further names under which the same series are exposed
 
   bool operator==(const FamilySpec&) const = default;
 };

@@ -3,7 +3,14 @@
 namespace logtally::metrics {
 
 Registry::Registry(const Delta& delta) {
-  for (const auto& spec : delta.families()) families_.push_back({.spec = spec, .series = {}});
+  for (const auto& spec : delta.families()) {
+    for (const std::string& name : spec->aliases) {
+      auto alias = std::make_shared<FamilySpec>(*spec);
+      alias->name = name;
+      aliases_.push_back({.of = families_.size(), .spec = std::move(alias)});
+    }
+    families_.push_back({.spec = spec, .series = {}});
+  }
 }
 
 void Registry::publish(Delta& delta) {
@@ -12,6 +19,10 @@ void Registry::publish(Delta& delta) {
     std::vector<SeriesSnapshot>& published = families_[series->family].series;
     if (published.size() <= series->number) published.resize(series->number + 1);
     SeriesSnapshot& snapshot = published[series->number];
+    if (!series->live) {  // removed: not on the page
+      snapshot = {};
+      continue;
+    }
     if (!snapshot.labels) snapshot.labels = std::make_shared<const std::vector<std::string>>(series->labels);
     snapshot.value = series->value;
     snapshot.buckets.assign(series->buckets, series->buckets + series->bucket_count);
@@ -26,6 +37,7 @@ std::vector<FamilySnapshot> Registry::snapshot() const {
     copy = families_;
   }
   for (FamilySnapshot& family : copy) std::erase_if(family.series, [](const SeriesSnapshot& s) { return !s.labels; });
+  for (const Alias& alias : aliases_) copy.push_back({.spec = alias.spec, .series = copy[alias.of].series});
   return copy;
 }
 

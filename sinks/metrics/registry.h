@@ -34,6 +34,11 @@ class Registry {
   std::vector<FamilySnapshot> snapshot() const;
 
  private:
+  struct Alias {  // the same series under a second name
+    std::size_t of = 0;
+    std::shared_ptr<const FamilySpec> spec;
+  };
+  std::vector<Alias> aliases_;
   mutable std::mutex mutex_;
   std::vector<FamilySnapshot> families_;  // guarded by mutex_
 };

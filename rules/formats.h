@@ -1,0 +1,45 @@
+// Formats: how a text line becomes fields (RULES.md §2). Of the formats that fit a line the one with most literal text
+// counts, so neither their order nor their file matters.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/event.h"
+#include "rules/field_plan.h"
+#include "rules/json_decoder.h"
+#include "rules/pattern.h"
+#include "rules/text_fields.h"
+#include "rules/value.h"
+
+namespace logtally::rules {
+
+struct Format {
+  std::string name;
+  Pattern pattern;
+  bool joins = false;                    // `continuation: join`
+  std::vector<SlotId> slots;             // by capture of the pattern; kNoSlot: nobody wants it
+  std::vector<std::uint8_t> is_fields;   // by capture: `<fields>`
+  bool has_fields = false;
+  bool starts_with_time = false;         // with a time as parse_timestamp_prefix reads it
+  std::string behind_time;               // the literal text behind that
+};
+
+class Formats {
+ public:
+  void add(Format format);  // before the first fit()
+  bool empty() const { return formats_.empty(); }
+  const std::vector<Format>& all() const { return formats_; }
+
+  // The format that the line fits, its captures in the event's slots; null when none fits: the event is as it was then.
+  // `line` is the first line of a record; kReadableBehindLine bytes and a newline stand behind it.
+  const Format* fit(std::string_view line, Event& event, TextFields& fields, JsonDecoder& json, Scratch& scratch) const;
+
+ private:
+  std::vector<Format> formats_;  // most literal text first
+};
+
+}  // namespace logtally::rules

@@ -1,0 +1,37 @@
+#include "rules/record_decoder.h"
+
+#include <cstring>
+
+#include "rules/ansi.h"
+
+namespace logtally::rules {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+bool has_nul(std::string_view text) { return !text.empty() && std::memchr(text.data(), '\0', text.size()) != nullptr; }
+
+}  // namespace
+
+RecordDecoder::RecordDecoder(const RuleSet& rules) : rules_(rules), json_(rules.plan()), fields_(rules.plan()) {}
+
+LineKind RecordDecoder::decode(std::string_view line, Event& event, Scratch& scratch) {
+  event.clear();
+  if (line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
+  if (line.starts_with('{')) {
+    if (json_.decode(line.data(), event) == line.data() + line.size() + 1) return LineKind::json;
+    return has_nul(line) ? LineKind::failed_nul : LineKind::failed_json;
+  }
+  if (has_nul(line)) return LineKind::failed_nul;
+  line = strip_ansi(line, scratch);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  event.line = line;
+  if (const Format* format = rules_.formats().fit(line, event, fields_, json_, scratch)) {
+    return format->joins ? LineKind::joining_format : LineKind::format;
+  }
+  event.format = {};
+  event.bare_message = line;
+  return LineKind::bare;
+}
+
+}  // namespace logtally::rules

@@ -1,0 +1,157 @@
+// The part of RuleSet that remembers: tables, gauges that fall back, series that are removed, invocations.
+#include <limits>
+
+#include "rules/durations.h"
+#include "rules/rule_set.h"
+
+namespace logtally::rules {
+
+void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, Delta& delta) const {
+  const TableRules& rules = table_rules_[table];
+  if (!rules.open) return;
+  std::vector<std::string_view> values;
+  for (std::size_t label = 0; label < rules.open_columns.size(); ++label) {
+    std::optional<std::string_view> value;
+    if (rules.open_columns[label] >= 0) value = row.column(static_cast<std::size_t>(rules.open_columns[label]));
+    if (!value && rules.open_defaults[label]) value = *rules.open_defaults[label];
+    if (!value) return;
+    values.push_back(*value);
+  }
+  delta.series.add(delta.series.series(*rules.open, values), change);
+}
+
+void RuleSet::row_gone(std::size_t table, const Row& row, Delta& delta) const { count_row(table, row, Decimal::of(-1), delta); }
+
+void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
+  if (now_ns == kNoEventTime) return;
+  for (std::size_t i = 0; i < delta.tables.size(); ++i) {
+    if (delta.tables[i].next_due_ns() > now_ns) continue;
+    delta.tables[i].advance(now_ns, [&](const Row& row, Table::Gone) { row_gone(i, row, delta); });
+  }
+  if (delta.timers.next_due_ns() > now_ns) return;
+  delta.timers.advance(now_ns, [&](const Timer& timer) {
+    if (!timer.value) {
+      delta.series.remove(*timer.series);
+      return;
+    }
+    // It wins over the value that armed it, and loses against whatever was set since.
+    metrics::Origin origin = timer.series->origin;
+    origin.time_ns = std::max(origin.time_ns, timer.due_ns);
+    delta.series.set(*timer.series, *timer.value, origin);
+  });
+}
+
+bool RuleSet::tick(Delta& delta, std::int64_t wall_ns) const {
+  if (!keeps_time_) return false;
+  std::int64_t due = delta.timers.next_due_ns();
+  for (const Table& table : delta.tables) due = std::min(due, table.next_due_ns());
+  const auto tick = delta.clock.tick(wall_ns, due);
+  if (!tick) return false;
+  advance(delta, tick->event_ns);
+  return true;
+}
+
+std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Delta& delta) const {
+  if (action.kind == Action::Kind::store) {
+    Invocation invocation;
+    invocation.generation = scope.event().origin.generation;
+    invocation.offset = scope.event().origin.offset;
+    invocation.time_ns = scope.time_ns();
+    if (!delta.invocations.empty() && delta.invocations.back().generation == invocation.generation &&
+        delta.invocations.back().offset == invocation.offset) {
+      invocation.ordinal = delta.invocations.back().ordinal + 1;
+    }
+    for (std::size_t i = 0; i < action.columns.size(); ++i) {
+      const Token token = scope.token(action.columns[i]);
+      if (token.present()) invocation.columns[i] = std::string(scope.text(token));
+    }
+    if (!invocation.columns[0]) return SkipReason::missing_field;  // without a skill there is nothing to tell of
+    delta.invocations.push_back(std::move(invocation));
+    return std::nullopt;
+  }
+
+  std::string_view key;
+  delta.table_key.clear();
+  for (const Expression& part : action.key) {
+    const Value value = part.evaluate(scope);
+    if (!value.usable()) return value.reason;
+    key = value_text(value, scope);
+    if (action.key.size() > 1) append_key_part(delta.table_key, key);
+  }
+  if (action.key.size() > 1) key = delta.table_key;
+  Table& table = delta.tables[action.table];
+  const auto gone = [&](const Row& row, Table::Gone) { row_gone(action.table, row, delta); };
+
+  if (action.kind == Action::Kind::remember) {
+    std::vector<std::optional<std::string_view>> columns;
+    columns.reserve(action.columns.size());
+    for (const Ref& ref : action.columns) {
+      const Token token = scope.token(ref);
+      columns.push_back(token.present() ? std::optional(scope.text(token)) : std::nullopt);
+    }
+    const Row born = table.remember(key, columns, scope.own_time_ns(), scope.now_ns(), gone);
+    count_row(action.table, born, Decimal::of(1), delta);
+    return std::nullopt;
+  }
+
+  const auto row = table.take(key, scope.now_ns(), gone);
+  if (!row) return SkipReason::unknown_key;
+  row_gone(action.table, *row, delta);
+  auto index = action.first_row;
+  for (std::size_t column = 0; column < row->columns(); ++column, ++index) {
+    const auto text = row->column(column);
+    // A copy: the table may reuse the row's place while the rule goes on.
+    scope.set_row(index, text ? Value::of(scope.scratch().keep(*text)) : Value::absent());
+  }
+  const auto now = scope.own_time_ns();
+  scope.set_row(index, now && row->time_ns
+                           ? Value::of(Decimal::from_units(static_cast<metrics::int128>(*now - *row->time_ns) * 1'000'000))
+                           : Value::absent());
+  return std::nullopt;
+}
+
+std::optional<SkipReason> RuleSet::remove_series(const Action& action, Scope& scope, Delta& delta) const {
+  std::vector<std::pair<std::size_t, std::string>> wanted;
+  for (std::size_t label = 0; label < action.removed.size(); ++label) {
+    if (!action.removed[label]) continue;
+    const Value value = label_value(*action.removed[label], scope);
+    if (!value.usable()) return value.reason;
+    bool cut = false;
+    wanted.emplace_back(label, metrics::fit_label_value(value.text, cut));
+  }
+  delta.series.for_each(action.family, [&](metrics::Series& series) {
+    for (const auto& [label, value] : wanted) {
+      if (series.labels[label] != value) return;
+    }
+    delta.timers.cancel(&series);
+    delta.series.remove(series);
+  });
+  return std::nullopt;
+}
+
+std::optional<SkipReason> RuleSet::set_gauge(const Action& action, metrics::Series& series, Decimal value, Scope& scope, Delta& delta) const {
+  const metrics::Origin origin{
+      .time_ns = scope.time_ns(), .generation = scope.event().origin.generation, .offset = scope.event().origin.offset};
+  if (!action.hold) {
+    if (delta.series.set(series, value, origin) && delta.timers.size() != 0) delta.timers.cancel(&series);
+    return std::nullopt;
+  }
+  const Value hold = action.hold->evaluate(scope);
+  if (!hold.usable()) return hold.reason;
+  const std::optional<std::int64_t> for_ns =
+      hold.kind == Value::Kind::number ? duration_ns(hold.number) : parse_duration_ns(value_text(hold, scope));
+  if (!for_ns) return SkipReason::not_a_number;
+  std::optional<Decimal> then;
+  if (action.then) {
+    const Value made = value_number(action.then->evaluate(scope));
+    if (!made.usable()) return made.reason;
+    then = made.number;
+  }
+  const std::optional<Decimal> before = series.live ? std::optional(series.value) : std::nullopt;
+  if (delta.series.set(series, value, origin)) {
+    delta.timers.arm(&series, scope.own_time_ns() ? scope.time_ns() : scope.now_ns(), *for_ns, then, before);
+  }
+  return std::nullopt;
+}
+
+}  // namespace logtally::rules
