@@ -216,6 +216,9 @@ metrics::OwnMetricsSpec own_metrics_spec(const rules::RuleSet& rules, const pipe
     spec.rules.push_back(std::move(own));
   }
   for (const metrics::FamilySpec& family : rules.families()) spec.metrics.push_back(family.name);
+  for (const auto& [family, label] : rules.capped_labels()) {
+    spec.capped_labels.push_back({.metric = rules.families()[family].name, .label = rules.families()[family].labels[label]});
+  }
   return spec;
 }
 

@@ -336,6 +336,8 @@ void Worker::commit() {
   for (metrics::FamilyId family = 0; family < totals_.metrics.size(); ++family) {
     totals_.metrics[family] = {.series = delta_.series.size(family), .labels_cut = delta_.series.labels_cut(family)};
   }
+  totals_.overflows.clear();
+  for (const rules::CappedValues& label : delta_.capped) totals_.overflows.push_back(label.overflowed);
   for (std::uint32_t target = 0; target < totals_.targets.size(); ++target) {
     const Rotations rotations = inputs_.rotations(target);
     totals_.targets[target].renamed = rotations.renamed;

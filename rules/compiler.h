@@ -68,7 +68,7 @@ class Compiler {
   void compile_metrics(const Document& document, const Node& node);
   void compile_metric(const Document& document, const Node& key, const Node& body);
   void compile_labels(const Document& document, const Node& node, metrics::FamilySpec& spec, Metric& metric,
-                      std::vector<std::vector<std::string>>& values);
+                      std::vector<LabelPolicy>& policies);
   void compile_buckets(const Document& document, const Node& node, metrics::FamilySpec& spec);
   void compile_formats(const Document& document, const Node& node);
   void compile_format(const Document& document, const Node& key, const Node& body);

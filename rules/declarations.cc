@@ -211,7 +211,7 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
   metric.base = base_of_metric(key.text);
   metrics::FamilySpec spec;
   spec.name = key.text;
-  std::vector<std::vector<std::string>> values;
+  std::vector<LabelPolicy> policies;
 
   if (config::expect_map(reading(document), body, "a metric")) {
     check_keys(document, body,
@@ -229,7 +229,7 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
     } else if (expect_text(document, *help, "`help`")) {
       spec.help = help->text;
     }
-    if (const Node* labels = body.find("labels")) compile_labels(document, *labels, spec, metric, values);
+    if (const Node* labels = body.find("labels")) compile_labels(document, *labels, spec, metric, policies);
     if (const Node* unit = body.find("unit"); unit != nullptr && expect_text(document, *unit, "`unit`")) {
       constexpr std::pair<std::string_view, Base> kBases[] = {
           {"seconds", Base::seconds}, {"bytes", Base::bytes}, {"ratio", Base::ratio}, {"usd", Base::usd}};
@@ -269,12 +269,17 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
   }
   // A faulty metric is known all the same: what uses it need not be reported too.
   set_->families_.push_back(std::move(spec));
-  set_->closed_values_.push_back(std::move(values));
+  for (std::size_t label = 0; label < policies.size(); ++label) {
+    if (policies[label].max == 0) continue;
+    policies[label].number = static_cast<std::uint32_t>(set_->capped_labels_.size());
+    set_->capped_labels_.push_back({.family = metric.id, .label = label});
+  }
+  set_->label_policies_.push_back(std::move(policies));
   metrics_.emplace(key.text, std::move(metric));
 }
 
 void Compiler::compile_labels(const Document& document, const Node& node, metrics::FamilySpec& spec, Metric& metric,
-                              std::vector<std::vector<std::string>>& values) {
+                              std::vector<LabelPolicy>& policies) {
   const auto add = [&](const Node& name) {
     if (!name.is_scalar() || !valid_label_name(name.text)) {
       fault("E033", document, name, "`" + name.text + "` is no name for a label", "letters, digits and `_`, not a digit first, not `__`");
@@ -287,7 +292,7 @@ void Compiler::compile_labels(const Document& document, const Node& node, metric
     } else {
       spec.labels.push_back(name.text);
       metric.label_defaults.emplace_back();
-      values.emplace_back();
+      policies.emplace_back();
       return true;
     }
     return false;
@@ -304,9 +309,16 @@ void Compiler::compile_labels(const Document& document, const Node& node, metric
     if (!add(entry.key)) continue;
     if (entry.value.is_null()) continue;
     if (!config::expect_map(reading(document), entry.value, "a label")) continue;
-    check_keys(document, entry.value, {.allowed = {"default", "values"}, .later = {"max", "overflow"}}, "a label");
+    check_keys(document, entry.value, {.allowed = {"default", "values", "max", "overflow"}, .later = {}}, "a label");
     if (const Node* otherwise = entry.value.find("default"); otherwise != nullptr) {
       if (expect_text(document, *otherwise, "`default`")) metric.label_defaults.back() = canonical_scalar(*otherwise);
+    }
+    if (const Node* overflow = entry.value.find("overflow"); overflow != nullptr && expect_text(document, *overflow, "`overflow`")) {
+      policies.back().overflow = canonical_scalar(*overflow);
+    }
+    if (const Node* most = entry.value.find("max"); most != nullptr) {
+      std::uint64_t max = 0;
+      if (config::read_count(reading(document), *most, 1, 100'000, max)) policies.back().max = static_cast<std::uint32_t>(max);
     }
     if (const Node* closed = entry.value.find("values"); closed != nullptr) {
       if (!closed->is_sequence() || closed->items.empty()) {
@@ -314,7 +326,7 @@ void Compiler::compile_labels(const Document& document, const Node& node, metric
         continue;
       }
       for (const Node& value : closed->items) {
-        if (expect_text(document, value, "a label's value")) values.back().push_back(canonical_scalar(value));
+        if (expect_text(document, value, "a label's value")) policies.back().values.push_back(canonical_scalar(value));
       }
     }
   }

@@ -74,6 +74,7 @@ Delta::Delta(const RuleSet& set) : series(set.families()), scope(set.plan(), set
     rules[i].skipped.resize(set.rules()[i].actions.size());
     memos.emplace_back(set.rules()[i].actions.size());
   }
+  capped.resize(set.capped_labels().size());
   for (const TableSpec& table : set.tables()) tables.emplace_back(table);
   if (set.reads_fields()) fields = std::make_unique<FieldsReader>(set.plan());
   set.create_initial_series(*this);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,23 @@ class LabelMemo {
   std::vector<Cell> cells_;
 };
 
+// The values that a label with a `max` has had.
+struct CappedValues {
+  std::set<std::string, std::less<>> values;
+  std::uint64_t overflowed = 0;
+
+  // Whether the label may have this value: it had it before, or has room for one more.
+  bool admit(std::string_view value, std::size_t max) {
+    if (values.find(value) != values.end()) return true;
+    if (values.size() < max) {
+      values.emplace(value);
+      return true;
+    }
+    ++overflowed;
+    return false;
+  }
+};
+
 // A row of the skill statistics.
 struct Invocation {
   std::uint32_t generation = 0;  // with the offset and the ordinal: what tells it from any other
@@ -70,6 +88,7 @@ struct Delta {
   metrics::Delta series;
   std::vector<metrics::RuleTotals> rules;  // by rule; per action the skips
   std::vector<LabelMemo> memos;            // by rule
+  std::vector<CappedValues> capped;        // by LabelPolicy::number
   std::vector<Table> tables;
   Timers timers;
   EventClock clock{Silence::stays, 0};

@@ -34,19 +34,23 @@ void Formats::add(Format format) {
   formats_.insert(place, std::move(format));
 }
 
-const Format* Formats::fit(std::string_view line, Event& event, TextFields& fields, JsonDecoder& json, Scratch& scratch) const {
+const Format* Formats::fit(std::string_view line, Event& event, TextFields& fields, JsonDecoder& json, TimeMemo& times,
+                            Scratch& scratch) const {
   // Most formats begin with a time: it is looked at once for all of them.
   std::optional<TimePrefix> time;
   bool time_known = false;
   std::array<std::string_view, Pattern::kMaxCaptures> captures;
   for (const Format& format : formats_) {
     if (format.starts_with_time) {
-      if (!time_known) time = parse_timestamp_prefix(line);
+      if (!time_known) time = times.read(line);
       time_known = true;
       if (!time || !begins_with(line.substr(time->length), format.behind_time)) continue;
     }
     ShapedValues shaped;
-    if (!format.pattern.match(line, captures, shaped)) continue;
+    if (!(format.starts_with_time ? format.pattern.match_behind_time(line, *time, captures, shaped)
+                                  : format.pattern.match(line, captures, shaped))) {
+      continue;
+    }
     if (format.has_fields) {
       bool usable = true;
       for (std::size_t i = 0; i < format.slots.size(); ++i) {

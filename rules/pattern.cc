@@ -559,6 +559,17 @@ std::variant<Pattern, PatternFault> Pattern::compile(std::string_view source, Pa
   return pattern;
 }
 
+bool Pattern::match_behind_time(std::string_view text, const TimePrefix& time, std::span<std::string_view> captures,
+                                ShapedValues& shaped) const {
+  if (text.size() < minimum_length_ || !text.ends_with(literal_suffix_)) return false;
+  Fitter<NoMeter> fitter(text, slots_, captures, nullptr, &shaped, NoMeter{});
+  const Step& first = steps_.front();
+  if (!fitter.fits(&first + 1, text.data() + time.length)) return false;
+  shaped.time_ns = time.ns;
+  if (first.output >= 0) captures[static_cast<std::size_t>(first.output)] = text.substr(0, time.length);
+  return true;
+}
+
 bool Pattern::fit(std::string_view text, std::span<std::string_view> captures,
                   ShapedValues* shaped) const {
   const bool usual = text.starts_with(head_);
@@ -579,7 +590,7 @@ bool Pattern::match_counting(std::string_view text, std::span<std::string_view> 
   return fitter.fits(steps_.data(), text.data());
 }
 
-bool is_no_value(std::string_view text) {
+bool is_no_value_closely(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
   switch (text.size()) {

@@ -9,6 +9,13 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
+// Any of the characters of which NUL and ESC are two; a loop that compilers make vectors of.
+bool has_control(std::string_view text) {
+  unsigned char found = 0;
+  for (const char c : text) found |= static_cast<unsigned char>(static_cast<unsigned char>(c) < 0x20);
+  return found != 0;
+}
+
 bool has_nul(std::string_view text) { return !text.empty() && std::memchr(text.data(), '\0', text.size()) != nullptr; }
 
 }  // namespace
@@ -22,11 +29,13 @@ LineKind RecordDecoder::decode(std::string_view line, Event& event, Scratch& scr
     if (json_.decode(line.data(), event) == line.data() + line.size() + 1) return LineKind::json;
     return has_nul(line) ? LineKind::failed_nul : LineKind::failed_json;
   }
-  if (has_nul(line)) return LineKind::failed_nul;
-  line = strip_ansi(line, scratch);
+  if (has_control(line)) {
+    if (has_nul(line)) return LineKind::failed_nul;
+    line = strip_ansi(line, scratch);
+  }
   if (line.ends_with('\r')) line.remove_suffix(1);
   event.line = line;
-  if (const Format* format = rules_.formats().fit(line, event, fields_, json_, scratch)) {
+  if (const Format* format = rules_.formats().fit(line, event, fields_, json_, times_, scratch)) {
     return format->joins ? LineKind::joining_format : LineKind::format;
   }
   event.format = {};

@@ -39,6 +39,7 @@ class RecordDecoder {
   const RuleSet& rules_;
   JsonDecoder json_;
   TextFields fields_;
+  TimeMemo times_;
 };
 
 // What Continuation wants to know of a line.

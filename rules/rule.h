@@ -34,13 +34,21 @@ struct Condition {
   Test test;
 };
 
+// Which values a label may have; anything else becomes `overflow`.
+struct LabelPolicy {
+  std::vector<std::string> values;          // closed set; empty: open
+  std::uint32_t max = 0;                    // values at most, the first ones; 0: any number
+  std::string overflow = "other";
+  std::uint32_t number = 0;                 // among the labels with a `max`
+};
+
 // Where the value of a label comes from, and what becomes of it.
 struct LabelSource {
   std::optional<Expression> expression;        // none: constant
   std::string constant;
   std::optional<Ref> ref;                      // the expression is this one name
   std::optional<std::string> otherwise;        // `default`: the value of a missing label
-  const std::vector<std::string>* values = nullptr;  // closed set; anything else becomes `other`
+  const LabelPolicy* policy = nullptr;
 };
 
 struct Action {

@@ -577,7 +577,7 @@ LabelSource Compiler::compile_label(const Document& document, const Node* value,
   const std::string& name = set_->families_[metric.id].labels[label];
   LabelSource source;
   source.otherwise = metric.label_defaults[label];
-  source.values = &set_->closed_values_[metric.id][label];
+  source.policy = &set_->label_policies_[metric.id][label];
   if (value == nullptr) {
     source.expression = std::move(std::get<Expression>(Expression::compile("$" + name, names_for(names))));
   } else if (value->is_null()) {

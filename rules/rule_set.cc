@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::size_t kMaxGroups = 16;
 constexpr std::size_t kMaxMemoKey = 512;
-constexpr std::string_view kOverflow = "other";
 
 struct Number {
   Decimal value;
@@ -279,7 +278,7 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
   return delta.memos[index].find({key, static_cast<std::size_t>(end - key)});
 }
 
-Value label_value(const LabelSource& source, Scope& scope) {
+Value label_value(const LabelSource& source, Scope& scope, Delta& delta) {
   std::string_view value = source.constant;
   if (source.expression) {
     Value made = Value::absent();
@@ -293,10 +292,12 @@ Value label_value(const LabelSource& source, Scope& scope) {
     if (!made.usable()) return made;
     value = value_text(made, scope);
   }
-  if (source.values != nullptr && !source.values->empty() &&
-      std::find(source.values->begin(), source.values->end(), value) == source.values->end() &&
-      !(source.otherwise && value == *source.otherwise)) {
-    value = kOverflow;
+  const LabelPolicy* const policy = source.policy;
+  if (policy == nullptr || (source.otherwise && value == *source.otherwise)) return Value::of(value);
+  if (!policy->values.empty() && std::find(policy->values.begin(), policy->values.end(), value) == policy->values.end()) {
+    value = policy->overflow;
+  } else if (policy->max != 0 && value != policy->overflow && !delta.capped[policy->number].admit(value, policy->max)) {
+    value = policy->overflow;
   }
   return Value::of(value);
 }
@@ -304,7 +305,7 @@ Value label_value(const LabelSource& source, Scope& scope) {
 void RuleSet::resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const {
   std::array<std::string_view, kMaxLabels> values;
   for (std::size_t i = 0; i < action.labels.size(); ++i) {
-    const Value value = label_value(action.labels[i], scope);
+    const Value value = label_value(action.labels[i], scope, delta);
     if (!value.usable()) {
       cell.refused = true;
       cell.reason = value.reason;
@@ -318,16 +319,16 @@ void RuleSet::resolve(const Action& action, Scope& scope, Delta& delta, LabelMem
 void RuleSet::create_initial_series(Delta& delta) const {
   constexpr std::size_t kMostZeros = 1000;
   for (metrics::FamilyId family = 0; family < families_.size(); ++family) {
-    const auto& labels = closed_values_[family];
+    const std::vector<LabelPolicy>& labels = label_policies_[family];
     std::size_t combinations = labels.empty() ? 0 : 1;
-    for (const auto& values : labels) combinations *= values.size();
+    for (const LabelPolicy& label : labels) combinations *= label.values.size();
     if (combinations == 0 || combinations > kMostZeros) continue;
     for (std::size_t n = 0; n < combinations; ++n) {
       std::vector<std::string_view> values;
       std::size_t rest = n;
-      for (const auto& label : labels) {
-        values.push_back(label[rest % label.size()]);
-        rest /= label.size();
+      for (const LabelPolicy& label : labels) {
+        values.push_back(label.values[rest % label.values.size()]);
+        rest /= label.values.size();
       }
       delta.series.add(delta.series.series(family, values), Decimal());  // raises it to `min`, if there is one
     }

@@ -45,6 +45,12 @@ class RuleSet {
   const std::vector<Rule>& rules() const { return rules_; }
   const Formats& formats() const { return formats_; }
   const std::vector<TableSpec>& tables() const { return tables_; }
+  // The labels with a `max`, in the order of LabelPolicy::number.
+  struct CappedLabel {
+    metrics::FamilyId family = 0;
+    std::size_t label = 0;
+  };
+  const std::vector<CappedLabel>& capped_labels() const { return capped_labels_; }
   bool reads_fields() const { return reads_fields_; }  // some rule has a `<fields>` capture
 
  private:
@@ -67,7 +73,8 @@ class RuleSet {
   FieldPlan plan_;
   WellKnownFields known_;
   std::vector<metrics::FamilySpec> families_;
-  std::vector<std::vector<std::vector<std::string>>> closed_values_;  // by family and label; empty: open
+  std::vector<std::vector<LabelPolicy>> label_policies_;  // by family and label
+  std::vector<CappedLabel> capped_labels_;
   std::vector<std::unique_ptr<Map>> maps_;
   std::vector<Rule> rules_;
   Formats formats_;
@@ -79,7 +86,7 @@ class RuleSet {
 };
 
 // The value of one label of an action: text, or the reason why there is none.
-Value label_value(const LabelSource& source, Scope& scope);
+Value label_value(const LabelSource& source, Scope& scope, Delta& delta);
 
 // Whether a field's token passes a test; for conditions and their tests.
 bool passes(const Test& test, const Ref& field, Scope& scope);

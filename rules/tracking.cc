@@ -114,7 +114,7 @@ std::optional<SkipReason> RuleSet::remove_series(const Action& action, Scope& sc
   std::vector<std::pair<std::size_t, std::string>> wanted;
   for (std::size_t label = 0; label < action.removed.size(); ++label) {
     if (!action.removed[label]) continue;
-    const Value value = label_value(*action.removed[label], scope);
+    const Value value = label_value(*action.removed[label], scope, delta);
     if (!value.usable()) return value.reason;
     bool cut = false;
     wanted.emplace_back(label, metrics::fit_label_value(value.text, cut));

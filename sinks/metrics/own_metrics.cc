@@ -29,6 +29,7 @@ constexpr std::string_view kTargetKind[] = {"target", "kind"};
 constexpr std::string_view kRule[] = {"rule"};
 constexpr std::string_view kRuleActionReason[] = {"rule", "action", "reason"};
 constexpr std::string_view kMetric[] = {"metric"};
+constexpr std::string_view kMetricLabel[] = {"metric", "label"};
 constexpr std::string_view kReason[] = {"reason"};
 
 constexpr OwnMetric kTable[] = {
@@ -48,6 +49,8 @@ constexpr OwnMetric kTable[] = {
     {"logtally_rule_skipped_total", Counter,
      "Times an action was left out because its value was missing or unusable.", kRuleActionReason},
     {"logtally_series", Gauge, "Series of the metric.", kMetric},
+    {"logtally_series_overflow_total", Counter,
+     "New values of a label that were beyond its max and became `other`.", kMetricLabel},
     {"logtally_label_cut_total", Counter, "Label values that were too long and were cut.", kMetric},
     {"logtally_scrape_duration_seconds",
      Gauge,
@@ -148,6 +151,10 @@ struct OwnMetrics::State {
           MetricValues{.series = &gauge("logtally_series", {metric}),
                        .labels_cut = Follower(counter("logtally_label_cut_total", {metric}))});
     }
+    for (const auto& capped : spec.capped_labels) {
+      overflows.emplace_back(
+          counter("logtally_series_overflow_total", {capped.metric, capped.label}));
+    }
     for (const auto reason : kCommitFailureNames) {
       commit_failures.push_back(&counter("logtally_commit_failures_total", {reason}));
     }
@@ -237,6 +244,7 @@ struct OwnMetrics::State {
   std::vector<std::vector<Follower>> targets;  // as kTargetFeeds
   std::vector<RuleCounters> rules;
   std::vector<MetricValues> metrics;
+  std::vector<Follower> overflows;  // by capped label
   std::vector<prometheus::Counter*> commit_failures;  // by CommitFailure
   prometheus::Gauge* scrape_duration = nullptr;
   prometheus::Gauge* reload_successful = nullptr;
@@ -270,6 +278,8 @@ void OwnMetrics::publish(const Totals& totals) {
     s.metrics[m].series->Set(static_cast<double>(totals.metrics[m].series));
     s.metrics[m].labels_cut.raise_to(totals.metrics[m].labels_cut);
   }
+  assert(totals.overflows.size() == s.overflows.size());
+  for (std::size_t i = 0; i < s.overflows.size(); ++i) s.overflows[i].raise_to(totals.overflows[i]);
 }
 
 void OwnMetrics::committed(std::chrono::duration<double> took) {

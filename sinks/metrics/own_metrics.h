@@ -48,6 +48,11 @@ struct OwnMetricsSpec {
   std::vector<std::string> targets;
   std::vector<OwnRule> rules;
   std::vector<std::string> metrics;  // names of the rules' families
+  struct CappedLabel {
+    std::string metric;
+    std::string label;
+  };
+  std::vector<CappedLabel> capped_labels{};  // labels with a `max`
 };
 
 enum class CommitFailure : std::uint8_t { no_space, io, corrupt, other };

@@ -48,10 +48,14 @@ struct MetricTotals {
   std::uint64_t labels_cut = 0;
 };
 
+// A label with a `max`: how often a value beyond it became the overflow value.
+using OverflowTotal = std::uint64_t;
+
 struct Totals {
   std::vector<TargetTotals> targets{};
   std::vector<RuleTotals> rules{};
   std::vector<MetricTotals> metrics{};
+  std::vector<OverflowTotal> overflows{};  // by capped label
 };
 
 }  // namespace logtally::metrics
