@@ -267,7 +267,7 @@ TEST_CASE("expression: the names that logtally sets") {
        "c{v=\"ConnectionError\"} 1\n"},
       {"$_exception", R"({"exception":{"type":"a.TimeoutError"}})", "c{v=\"TimeoutError\"} 1\n"},
       {"$_exception", "{}", ""},
-      {"$_format", "{}", ""},
+      {"$_format", "{}", "c{v=\"json\"} 1\n"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.name, c.line);
