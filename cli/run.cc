@@ -282,9 +282,12 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   worker_options.log = [&console](const std::string& text) { console.log(text); };
   pipeline::Worker worker(rules, **inputs, std::move(worker_options));
   metrics::Registry registry(worker.series());
-  metrics::OwnMetrics own(own_metrics_spec(*rules, **inputs));
-  own.reloaded(true, std::chrono::system_clock::now());
-  worker.connect(registry, own);
+  std::unique_ptr<metrics::OwnMetrics> own;  // without a port nobody sees it
+  if (options.serve) {
+    own = std::make_unique<metrics::OwnMetrics>(own_metrics_spec(*rules, **inputs));
+    own->reloaded(true, std::chrono::system_clock::now());
+  }
+  worker.connect(registry, own.get());
 
   std::atomic<bool> running = true;
   std::unique_ptr<http::Server> server;
@@ -293,8 +296,8 @@ int run(const config::CommandLine& line, const config::Environment& environment)
       const auto begin = std::chrono::steady_clock::now();
       worker.commit_now(std::chrono::milliseconds(100));
       std::string text;
-      metrics::append_text(text, registry.snapshot(), own.collect());
-      own.scraped(std::chrono::steady_clock::now() - begin);
+      metrics::append_text(text, registry.snapshot(), own->collect());
+      own->scraped(std::chrono::steady_clock::now() - begin);
       return text;
     };
     const auto ready = [&] {

@@ -43,9 +43,9 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
   delta_.clock = rules::EventClock(options_.follow ? rules::Silence::ticks : rules::Silence::stays, options_.clock.wall_ns());
 }
 
-void Worker::connect(metrics::Registry& registry, metrics::OwnMetrics& own) {
+void Worker::connect(metrics::Registry& registry, metrics::OwnMetrics* own) {
   registry_ = &registry;
-  own_ = &own;
+  own_ = own;
 }
 
 void Worker::run() {

@@ -46,7 +46,8 @@ class Worker {
   Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, WorkerOptions options);
 
   const metrics::Delta& series() const { return delta_.series; }
-  void connect(metrics::Registry& registry, metrics::OwnMetrics& own);
+  // `own` may be null.
+  void connect(metrics::Registry& registry, metrics::OwnMetrics* own);
 
   // Counts until every input is at its end or stop() is called; all that was read is committed then.
   void run();

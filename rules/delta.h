@@ -92,7 +92,16 @@ struct Delta {
   std::vector<Table> tables;
   Timers timers;
   EventClock clock{Silence::stays, 0};
+  bool time_moved = false;                 // by the record that is counted now
   std::vector<Invocation> invocations;     // since the last commit
+
+  bool waits_for_time() const {
+    if (timers.size() != 0) return true;
+    for (const Table& table : tables) {
+      if (table.rows() != 0) return true;
+    }
+    return false;
+  }
 
   // Working memory of count(), kept so that nothing is allocated per record.
   Scope scope;

@@ -31,9 +31,10 @@ Words words_of(std::string_view text) {
   return words;
 }
 
+// Both halves of the product: what tells values apart often stands in the last byte, which only moves the upper half.
 std::size_t hash_of(const Words& words, std::size_t size) {
-  const std::uint64_t mixed = (words.low ^ size) * 0x9E3779B97F4A7C15ULL ^ (words.high + size) * 0xD6E8FEB86659FD93ULL;
-  return static_cast<std::size_t>(mixed ^ mixed >> 32);
+  const metrics::uint128 product = static_cast<metrics::uint128>(words.low ^ 0x9E3779B97F4A7C15ULL ^ size) * (words.high ^ 0xD6E8FEB86659FD93ULL);
+  return static_cast<std::size_t>(product) ^ static_cast<std::size_t>(product >> 64);
 }
 
 std::uint64_t length_bit(std::size_t size) { return std::uint64_t{1} << std::min<std::size_t>(size, 63); }

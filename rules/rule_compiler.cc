@@ -687,9 +687,15 @@ void Compiler::build_dispatch() {
           const bool decides = condition.test.kind == Test::Kind::exists;
           options[i].push_back({Filing::Kind::presence, condition.field.index, {""}, decides ? std::optional(c) : std::nullopt});
         }
-      } else if (condition.field.source == Ref::Source::level && values &&
-                 std::all_of(values->begin(), values->end(), [](const std::string& v) { return parse_level(v) != Level::none; })) {
-        options[i].push_back({Filing::Kind::level, 0, *values, c});
+      } else if (condition.field.source == Ref::Source::message && values) {
+        // What is equal to a text begins with it; the condition itself stays.
+        const bool usable = std::none_of(values->begin(), values->end(), [](const std::string& v) { return v.empty(); });
+        if (usable) options[i].push_back({Filing::Kind::prefix, 0, *values, {}});
+      } else if (condition.field.source == Ref::Source::level && values) {
+        // A text that is no level is compared as it stands.
+        const auto levels = std::count_if(values->begin(), values->end(), [](const std::string& v) { return parse_level(v) != Level::none; });
+        if (levels == static_cast<std::ptrdiff_t>(values->size())) options[i].push_back({Filing::Kind::level, 0, *values, c});
+        if (levels == 0) options[i].push_back({Filing::Kind::value, set_->known_.level, *values, c});
       }
     }
     if (!rule.patterns.empty()) {

@@ -157,9 +157,9 @@ bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
   Scope& scope = delta.scope;
   scope.begin(event);
   if (keeps_time_) {
-    const std::int64_t now = delta.clock.observe(scope.own_time_ns(), event.origin.arrival_ns);
-    advance(delta, now);
-    scope.use_tables(&delta.tables, now);
+    scope.use_tables(&delta.tables, delta.clock.now_ns());
+    delta.time_moved = false;
+    if (delta.waits_for_time()) move_time(scope, delta);
   }
   bool matched = false;
   const auto one = [&](RuleIndex index) {

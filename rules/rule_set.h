@@ -62,6 +62,9 @@ class RuleSet {
   void act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const;
   LabelMemo::Cell* cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const;
   void resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;
+  // The record's time moves event time. Called when something waits for it, or begins to: while there are no rows and no
+  // timers, event time changes nothing, and no record's time is read for it.
+  void move_time(Scope& scope, Delta& delta) const;
   // Event time has come to `now_ns`: rows and timers that are due.
   void advance(Delta& delta, std::int64_t now_ns) const;
   void row_gone(std::size_t table, const Row& row, Delta& delta) const;

@@ -41,6 +41,14 @@ void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
   });
 }
 
+void RuleSet::move_time(Scope& scope, Delta& delta) const {
+  if (delta.time_moved) return;
+  delta.time_moved = true;
+  const std::int64_t now = delta.clock.observe(scope.own_time_ns(), scope.event().origin.arrival_ns);
+  advance(delta, now);
+  scope.use_tables(&delta.tables, now);
+}
+
 bool RuleSet::tick(Delta& delta, std::int64_t wall_ns) const {
   if (!keeps_time_) return false;
   std::int64_t due = delta.timers.next_due_ns();
@@ -70,6 +78,7 @@ std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Del
     return std::nullopt;
   }
 
+  move_time(scope, delta);
   std::string_view key;
   delta.table_key.clear();
   for (const Expression& part : action.key) {
@@ -138,6 +147,7 @@ std::optional<SkipReason> RuleSet::set_gauge(const Action& action, metrics::Seri
   }
   const Value hold = action.hold->evaluate(scope);
   if (!hold.usable()) return hold.reason;
+  move_time(scope, delta);  // what is due by now falls back first
   const std::optional<std::int64_t> for_ns =
       hold.kind == Value::Kind::number ? duration_ns(hold.number) : parse_duration_ns(value_text(hold, scope));
   if (!for_ns) return SkipReason::not_a_number;
