@@ -19,6 +19,8 @@ class Totals:
     def __init__(self):
         self.values = collections.defaultdict(Number)
         self.observations = collections.defaultdict(list)
+        self.line = 0    # the record that is being read
+        self.first = {}  # by family: the line of the record that gave it its first value
 
     @staticmethod
     def key(name, labels):
@@ -26,14 +28,18 @@ class Totals:
 
     def add(self, name, amount=1, **labels):
         self.values[self.key(name, labels)] += Number(amount)
+        if Number(amount):
+            self.first.setdefault(name, self.line)
 
     def set(self, name, value, **labels):
         self.values[self.key(name, labels)] = Number(value)
+        self.first.setdefault(name, self.line)
 
     def shift(self, name, amount, **labels):
         """A gauge that never goes below zero."""
         key = self.key(name, labels)
         self.values[key] = max(Number(0), self.values[key] + Number(amount))
+        self.first.setdefault(name, self.line)
 
     def alias(self, name, *others):
         for (family, labels), value in list(self.values.items()):
@@ -44,6 +50,7 @@ class Totals:
     def observe(self, name, value, **labels):
         if isinstance(value, Number) and value.is_finite():
             self.observations[self.key(name, labels)].append(value)
+            self.first.setdefault(name, self.line)
 
     def families(self):
         return {name for name, _ in self.values} | {name for name, _ in self.observations}
@@ -299,7 +306,7 @@ class Breakers:
     def __init__(self):
         self.states, self.now = {}, None
 
-    def read(self, r):
+    def read(self, t, r):
         if r.at is not None:
             self.now = r.at if self.now is None else max(self.now, r.at)
         words = r.message.split(" ")
@@ -311,6 +318,8 @@ class Breakers:
         opened = re.match(r"LLM circuit opened for model=(\S+) \((\d+)s cooldown", r.message)
         if opened and r.logger in ("aria.skills.llm", None):
             self.states[opened[1]] = (1, r.at, int(opened[2]))
+        if self.states:
+            t.first.setdefault("aria_llm_circuit_breaker_state", r.line)
         if r.logger == "aria.engine.chat" and r.message.startswith("Message in session "):
             self.states["llm"] = (0, r.at, None)
 
@@ -400,10 +409,11 @@ def aria_errors(t, r):
 def aria(path):
     t, chat, breakers = Totals(), Chat(), Breakers()
     for r in records(path, "aria"):
+        t.line = r.line
         skills(t, r)
         scheduler(t, r)
         chat.read(t, r)
-        breakers.read(r)
+        breakers.read(t, r)
         aria_requests(t, r)
         agents(t, r)
         aria_errors(t, r)
@@ -656,6 +666,7 @@ def github_and_caches(t, logger, message):
         t.set("skillmeat_github_rate_limit_remaining", message.split("(")[1].split("/")[0])
     if message.startswith("GitHub API rate limit exceeded"):
         t.add("skillmeat_github_errors_total", operation="metadata", error_type="rate_limit")
+        t.set("skillmeat_github_rate_limit_remaining", 0)  # for an hour, which no sample lasts
     if where == "github_metadata":
         if message == "Fetching metadata from GitHub":
             t.add("skillmeat_github_requests_total", operation="metadata", status="success")
@@ -680,6 +691,7 @@ def github_and_caches(t, logger, message):
 def skillmeat(path):
     t, spans, memory, market = Totals(), Spans(), Memory(), Marketplace()
     for r in records(path, "skillmeat"):
+        t.line = r.line
         logger, message, extra = r.logger or "", r.message, r.fields.get("extra") or {}
         if logger == "skillmeat.api.middleware.observability":
             request(t, r, message, extra)
