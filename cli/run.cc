@@ -278,6 +278,8 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   worker_options.wrappers = reading.wrappers;
   worker_options.record_bytes = options.limits.record_bytes;
   worker_options.record_lines = options.limits.record_lines;
+  worker_options.series_per_metric = options.limits.series_per_metric;
+  worker_options.series = options.limits.series;
   worker_options.follow = !options.once;
   worker_options.log = [&console](const std::string& text) { console.log(text); };
   pipeline::Worker worker(rules, **inputs, std::move(worker_options));

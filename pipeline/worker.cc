@@ -40,6 +40,7 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
   for (const Wrapper wrapper : options_.wrappers) unwrappers_.emplace_back(wrapper, options_.record_bytes);
   totals_.targets.resize(inputs_.target_count());
   totals_.metrics.resize(rules_->families().size());
+  delta_.series.limit(options_.series_per_metric, options_.series);
   delta_.clock = rules::EventClock(options_.follow ? rules::Silence::ticks : rules::Silence::stays, options_.clock.wall_ns());
 }
 
@@ -334,7 +335,9 @@ void Worker::commit() {
   const auto begin = options_.clock.steady();
   totals_.rules = delta_.rules;
   for (metrics::FamilyId family = 0; family < totals_.metrics.size(); ++family) {
-    totals_.metrics[family] = {.series = delta_.series.size(family), .labels_cut = delta_.series.labels_cut(family)};
+    totals_.metrics[family] = {.series = delta_.series.size(family),
+                                .labels_cut = delta_.series.labels_cut(family),
+                                .overflowed = delta_.series.overflowed(family)};
   }
   totals_.overflows.clear();
   for (const rules::CappedValues& label : delta_.capped) totals_.overflows.push_back(label.overflowed);

@@ -33,6 +33,8 @@ struct WorkerOptions {
   std::vector<Wrapper> wrappers;                      // by target
   std::uint64_t record_bytes = 1024 * 1024;
   std::uint64_t record_lines = 1000;
+  std::uint64_t series_per_metric = 2'000;
+  std::uint64_t series = 50'000;
   bool follow = true;                                 // false: files that are read once; event time is theirs alone
   std::chrono::milliseconds idle{1000};               // after which nothing continues a record any more
   std::chrono::milliseconds commit_interval{1000};    // a group is committed at least this often

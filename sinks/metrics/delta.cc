@@ -103,6 +103,7 @@ struct Delta::Family {
   std::vector<std::uint32_t> slots;  // open addressing: number + 1, 0 is free; a power of two, at most half full
   std::vector<std::uint64_t> hashes;  // by number
   std::uint64_t labels_cut = 0;
+  std::uint64_t overflowed = 0;
 };
 
 Delta::Delta(std::vector<FamilySpec> families) {
@@ -131,6 +132,10 @@ Series& Delta::series(FamilyId id, std::span<const std::string_view> label_value
     value = fitted.emplace_back(fit_label_value(value, cut));
     family.labels_cut += cut;
   }
+  return find_or_bear(family, id, values, true);
+}
+
+Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values, bool limited) {
   std::uint64_t hash = hash_seed_;
   for (const std::string_view value : values) hash = hash_bytes(hash, value);
 
@@ -143,6 +148,12 @@ Series& Delta::series(FamilyId id, std::span<const std::string_view> label_value
       return candidate;
     }
   }
+  if (limited && !values.empty() && (family.series.size() >= most_per_family_ || born_ >= most_)) {
+    ++family.overflowed;
+    const std::vector<std::string_view> others(values.size(), "other");
+    return find_or_bear(family, id, others, false);
+  }
+  ++born_;
 
   Series& born = family.series.emplace_back();
   born.family = id;
@@ -226,6 +237,8 @@ std::size_t Delta::size() const {
 std::size_t Delta::size(FamilyId family) const { return families_[family]->series.size(); }
 
 std::uint64_t Delta::labels_cut(FamilyId family) const { return families_[family]->labels_cut; }
+
+std::uint64_t Delta::overflowed(FamilyId family) const { return families_[family]->overflowed; }
 
 void Delta::clear_touched() {
   for (Series* series : touched_) series->touched = false;

@@ -54,6 +54,13 @@ class Delta {
   // get a hash, so that two cut values stay two. The reference is valid as long as the Delta.
   Series& series(FamilyId family, std::span<const std::string_view> label_values);
 
+  // At most so many series of one family and of all; what would be one more is counted by the family's series whose labels are
+  // all `other`, so that totals stay right. Before the first series().
+  void limit(std::size_t per_family, std::size_t all) {
+    most_per_family_ = per_family;
+    most_ = all;
+  }
+
   // Each touches the series. add: counters and gauges (gauges are clamped to `min`); false when the result would leave the
   // range of Decimal: nothing has changed then.
   bool add(Series& series, Decimal value);
@@ -84,17 +91,22 @@ class Delta {
   std::size_t size() const;                              // series of all families
   std::size_t size(FamilyId family) const;
   std::uint64_t labels_cut(FamilyId family) const;       // values that were cut at kMaxLabelBytes
+  std::uint64_t overflowed(FamilyId family) const;       // look-ups of series that the limits refused
   void clear_touched();
 
   static constexpr std::size_t kMaxLabelBytes = 256;
 
  private:
   struct Family;
+  Series& find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values, bool limited);
   Series& at(FamilyId family, std::size_t number);
   std::vector<std::shared_ptr<const FamilySpec>> specs_;
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Series*> touched_;
   std::uint64_t hash_seed_;
+  std::size_t most_per_family_ = 2'000;
+  std::size_t most_ = 50'000;
+  std::size_t born_ = 0;
 };
 
 // A label value as the exposition can carry it; see Delta::series(). Sets `cut` when it was too long.

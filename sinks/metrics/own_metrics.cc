@@ -50,7 +50,9 @@ constexpr OwnMetric kTable[] = {
      "Times an action was left out because its value was missing or unusable.", kRuleActionReason},
     {"logtally_series", Gauge, "Series of the metric.", kMetric},
     {"logtally_series_overflow_total", Counter,
-     "New values of a label that were beyond its max and became `other`.", kMetricLabel},
+     "New values of a label beyond its max, or of any label of a metric that has all its series "
+     "(label all), that became `other`.",
+     kMetricLabel},
     {"logtally_label_cut_total", Counter, "Label values that were too long and were cut.", kMetric},
     {"logtally_scrape_duration_seconds",
      Gauge,
@@ -138,6 +140,7 @@ struct OwnMetrics::State {
   struct MetricValues {
     prometheus::Gauge* series;
     Follower labels_cut;
+    Follower overflowed;
   };
 
   explicit State(const OwnMetricsSpec& spec) {
@@ -149,7 +152,9 @@ struct OwnMetrics::State {
     for (const auto& metric : spec.metrics) {
       metrics.push_back(
           MetricValues{.series = &gauge("logtally_series", {metric}),
-                       .labels_cut = Follower(counter("logtally_label_cut_total", {metric}))});
+                       .labels_cut = Follower(counter("logtally_label_cut_total", {metric})),
+                       .overflowed =
+                           Follower(counter("logtally_series_overflow_total", {metric, "all"}))});
     }
     for (const auto& capped : spec.capped_labels) {
       overflows.emplace_back(
@@ -277,6 +282,7 @@ void OwnMetrics::publish(const Totals& totals) {
   for (std::size_t m = 0; m < s.metrics.size(); ++m) {
     s.metrics[m].series->Set(static_cast<double>(totals.metrics[m].series));
     s.metrics[m].labels_cut.raise_to(totals.metrics[m].labels_cut);
+    s.metrics[m].overflowed.raise_to(totals.metrics[m].overflowed);
   }
   assert(totals.overflows.size() == s.overflows.size());
   for (std::size_t i = 0; i < s.overflows.size(); ++i) s.overflows[i].raise_to(totals.overflows[i]);

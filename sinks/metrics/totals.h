@@ -46,6 +46,7 @@ struct RuleTotals {
 struct MetricTotals {
   std::uint64_t series = 0;
   std::uint64_t labels_cut = 0;
+  std::uint64_t overflowed = 0;
 };
 
 // A label with a `max`: how often a value beyond it became the overflow value.

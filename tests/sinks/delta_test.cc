@@ -139,4 +139,26 @@ TEST_CASE("B10: a label value over 256 bytes is cut on a code point and stays di
   CHECK_FALSE(cut);
 }
 
+TEST_CASE("delta: what is beyond the limit of series is counted by the one whose labels are other") {
+  Delta delta({family("a", MetricType::counter, {"x", "y"}), family("b", MetricType::counter, {"x"})});
+  delta.limit(10, 12);
+  for (int i = 0; i < 100; ++i) {
+    const std::string x = std::to_string(i);
+    const std::string_view values[] = {x, "y"};
+    CHECK(delta.add(delta.series(0, values), n(1)));
+  }
+  CHECK(delta.size(0) == 11);
+  CHECK(delta.overflowed(0) == 90);
+  const std::string_view other[] = {"other", "other"};
+  CHECK(delta.series(0, other).value == n(90));
+  const std::string_view known[] = {"3", "y"};
+  CHECK(delta.series(0, known).value == n(1));
+  for (const char* x : {"1", "2", "3", "4"}) {  // of all series there may be twelve
+    const std::string_view values[] = {x};
+    delta.add(delta.series(1, values), n(1));
+  }
+  CHECK(delta.size(1) == 2);
+  CHECK(delta.overflowed(1) == 3);
+}
+
 }  // namespace logtally::metrics
