@@ -21,12 +21,13 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WORK = ROOT / "build" / "bench"
-GROUPS = ("json", "flat", "stdin", "memory", "start", "latency", "scrape")
+GROUPS = ("json", "text", "flat", "stdin", "memory", "start", "latency", "scrape")
 
 # The "first reach" of each bar: (how to compare, limit). `then` is what comes after; printed, never checked.
 BARS = {
     "json": (">=", 1.15, "1.6"),
     "packs": (">=", 0.8, "0.9"),
+    "text": (">=", 0.45, "0.8"),
     "flat": ("<=", 1.1, "1.05"),
     "spread": ("<=", 1.3, "1.1"),
     "stdin": (">=", 0.85, "0.95"),
@@ -109,6 +110,15 @@ def corpus(mb):
         pathlib.Path(f"{path}.expected.json").rename(WORK / f"corpus-{mb}.jsonl.expected.json")
 
     return made(WORK / f"corpus-{mb}.jsonl", write)
+
+
+def text_corpus(mb):
+    def write(path):
+        print(f"bench: writing {mb} MB of text lines (once)", file=sys.stderr)
+        subprocess.run([sys.executable, str(HERE / "gen_text.py"), "--mb", str(mb), "--seed", "42", "--out", str(path)], check=True)
+        pathlib.Path(f"{path}.expected.json").unlink()
+
+    return made(WORK / f"text-{mb}.log", write)
 
 
 WIDE_FIELDS = [f"ctx_{i:02d}" for i in range(13)]
@@ -266,8 +276,14 @@ def throughput(options, table, groups):
     read = re.search(r"\bread=(\d+)", work["rules"]().err)
     if not read or int(read[1]) != expected["lines"]:
         sys.exit(f"bench: the summary does not say read={expected['lines']}; a figure for wrong work is none")
-    if "json" in groups:
+    if "text" in groups:
+        text = text_corpus(options.mb // 2)
+        text_size = text.stat().st_size / 1e6
+        work["text"] = lambda: execute([*once, *alone, "--rules", HERE / "rules_text.yaml", text])
+        work["text, aria"] = lambda: execute([*once, "--pack", "aria", text])
+    if {"json", "text"} & set(groups):
         work["yardstick"] = lambda: execute([stick, log], keep_output=True)
+    if "json" in groups:
         work["packs"] = lambda: execute([*once, *packs, log])
         work["packs+rules"] = lambda: execute([*once, *packs, *rules, log])
     if "stdin" in groups:
@@ -296,6 +312,14 @@ def throughput(options, table, groups):
                   median([b.cpu / 3 / a.cpu for a, b in zip(r["rules"], r["yardstick"])]), "json")
         table.add("JSON, both packs / benchmark rules", f"{per_cpu('packs'):,.0f} MB/CPU-s", 1 / against("packs", "rules", cpu), "packs")
         table.add("JSON, both packs and the rules", f"{per_cpu('packs+rules'):,.0f} MB/CPU-s", 1 / against("packs+rules", "rules", cpu))
+    if "text" in groups:
+        # MB per CPU-second of text against the yardstick's of JSON.
+        rate_of = lambda run: text_size / run.cpu
+        stick_rate = lambda run: 3 * size / run.cpu
+        for name, what, bar in (("text", "text lines, joined, benchmark rules / yardstick on JSON", "text"),
+                                ("text, aria", "text lines, the Aria pack / yardstick on JSON", None)):
+            table.add(what, f"{median([rate_of(run) for run in r[name]]):,.0f} MB/CPU-s",
+                      median([rate_of(a) / stick_rate(b) for a, b in zip(r[name], r["yardstick"])]), bar)
     for kind, n, most in flat:
         seconds = f"{median([run.cpu for run in r[kind, n]]):.3f} CPU-s"
         bar = None if n != most else "spread" if kind.startswith("22") else "flat"
@@ -408,7 +432,7 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
 
     table = Table()
-    if {"json", "flat", "stdin"} & set(groups):
+    if {"json", "text", "flat", "stdin"} & set(groups):
         throughput(options, table, groups)
     for name, measure in (("memory", memory), ("start", start), ("latency", latency), ("scrape", scrape)):
         if name in groups:

@@ -48,6 +48,22 @@ class Corpus(unittest.TestCase):
                     self.assertEqual(s["matched"], sum(n for k, n in expected["kinds"].items() if k not in ("session", "noise")))
                     compare(self, driver.Exposition(done.stdout.decode()), expected)
 
+    def test_totals_of_text_are_exact(self):
+        for mb, seed in [(0.001, 1), (0.1, 2), (1, 3)] if driver.SANITIZED else [(0.001, 1), (0.1, 2), (1, 3), (3, 42), (20, 7)]:
+            for how in ("file", "pipe"):
+                with self.subTest(mb=mb, seed=seed, how=how), tempfile.TemporaryDirectory() as d:
+                    corpus = pathlib.Path(d, "corpus.log")
+                    subprocess.run([sys.executable, BENCH / "gen_text.py", "--mb", str(mb), "--seed", str(seed), "--out", corpus],
+                                   check=True, stderr=subprocess.DEVNULL)
+                    expected = json.loads(pathlib.Path(f"{corpus}.expected.json").read_text())
+                    args = ["run", "--once", "--print-metrics", "--pack", "none", "--rules", BENCH / "rules_text.yaml"]
+                    done = driver.run(*args, corpus) if how == "file" else driver.run(*args, "-", stdin=corpus.read_bytes())
+                    self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+                    s = driver.summary(done.stderr)
+                    self.assertEqual((s["read"], s["parsed"], s["joined"], s["failed"], s["lost"]),
+                                     (expected["lines"], expected["records"], expected["lines"] - expected["records"], 0, 0))
+                    compare(self, driver.Exposition(done.stdout.decode()), expected)
+
     def test_files_add_up(self):
         with tempfile.TemporaryDirectory() as d:
             whole = {}
