@@ -84,6 +84,11 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
   for (const auto& [document, node] : map_nodes_) compile_maps(*document, *node);
   for (const auto& [document, node] : format_nodes_) compile_formats(*document, *node);
   for (const auto& [document, node] : metric_nodes_) compile_metrics(*document, *node);
+  for (const auto& [alias, place] : alias_places_) {
+    if (const auto metric = metrics_.find(alias); metric != metrics_.end()) {
+      diagnostics_.add("E031", place, "the name `" + alias + "` is given twice").also.push_back({metric->second.place, "a metric is declared by it here"});
+    }
+  }
   for (const auto& [document, node] : table_nodes_) compile_tables(*document, *node);
   for (const Switch& s : switches_) {
     const auto found = rule_entries_.find(s.key->text);

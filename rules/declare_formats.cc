@@ -25,6 +25,7 @@ void Compiler::compile_format(const Document& document, const Node& key, const N
   if (!expect_text(document, *source, "`pattern`")) return;
 
   std::optional<TimeLayout> layout;
+  std::string written_layout;
   if (const Node* time = body.find("time"); time != nullptr && config::expect_map(reading(document), *time, "`time`")) {
     check_keys(document, *time, {.allowed = {"layout", "zone"}, .later = {}}, "`time`");
     const Node* text = time->find("layout");
@@ -38,6 +39,7 @@ void Compiler::compile_format(const Document& document, const Node& key, const N
         diagnostics_.add("E042", part_of(document, where, wrong->offset, wrong->length), wrong->text);
       } else {
         layout = std::move(std::get<TimeLayout>(compiled));
+        written_layout = text->text + '\n' + (zone == nullptr ? "" : zone->text);
       }
     }
   }
@@ -57,14 +59,14 @@ void Compiler::compile_format(const Document& document, const Node& key, const N
   // Two packs may know the same format under the same name.
   for (const Format& known : set_->formats_.all()) {
     if (known.name != key.text) continue;
-    if (known.pattern.source() == source->text && known.joins == joins) return;
+    if (known.pattern.source() == source->text && known.joins == joins && known.layout == written_layout) return;
     fault("E031", document, key, "format `" + key.text + "` is defined twice").also.push_back({formats_.at(key.text), "first defined here"});
     return;
   }
   formats_.emplace(key.text, document.place(key));
 
   Format format{.name = key.text, .pattern = std::move(std::get<Pattern>(compiled)), .joins = joins,
-                .slots = {}, .is_fields = {}, .has_fields = false, .starts_with_time = false, .behind_time = {}};
+                .slots = {}, .is_fields = {}, .has_fields = false, .starts_with_time = false, .layout = std::move(written_layout), .behind_time = {}};
   for (const Capture& capture : format.pattern.captures()) {
     const bool fields = capture.name == "fields";
     format.has_fields = format.has_fields || fields;
@@ -77,8 +79,12 @@ void Compiler::compile_format(const Document& document, const Node& key, const N
   constexpr std::string_view kTime = "<time>";
   if (!has_layout && source->text.starts_with(kTime)) {
     const std::string_view behind = std::string_view(source->text).substr(kTime.size());
+    const std::string_view literal = behind.substr(0, behind.find_first_of("<\\"));
     format.starts_with_time = true;
-    format.behind_time = behind.substr(0, behind.find_first_of("<\\"));
+    for (const char c : literal) {  // blanks side by side are one
+      const bool blank = c == ' ' || c == '\t';
+      if (!blank || !format.behind_time.ends_with(' ')) format.behind_time += blank ? ' ' : c;
+    }
   }
   set_->formats_.add(std::move(format));
 }

@@ -27,6 +27,7 @@ struct Format {
   std::vector<std::uint8_t> is_fields;   // by capture: `<fields>`
   bool has_fields = false;
   bool starts_with_time = false;         // with a time as parse_timestamp_prefix reads it
+  std::string layout{};                  // of its time, as written with the zone; empty: none
   std::string behind_time;               // the literal text behind that
 };
 

@@ -278,6 +278,12 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
   return delta.memos[index].find({key, static_cast<std::size_t>(end - key)});
 }
 
+std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta) {
+  if (!policy.values.empty() && std::find(policy.values.begin(), policy.values.end(), value) == policy.values.end()) return policy.overflow;
+  if (policy.max != 0 && value != policy.overflow && !delta.capped[policy.number].admit(value, policy.max)) return policy.overflow;
+  return value;
+}
+
 Value label_value(const LabelSource& source, Scope& scope, Delta& delta) {
   std::string_view value = source.constant;
   if (source.expression) {
@@ -294,12 +300,7 @@ Value label_value(const LabelSource& source, Scope& scope, Delta& delta) {
   }
   const LabelPolicy* const policy = source.policy;
   if (policy == nullptr || (source.otherwise && value == *source.otherwise)) return Value::of(value);
-  if (!policy->values.empty() && std::find(policy->values.begin(), policy->values.end(), value) == policy->values.end()) {
-    value = policy->overflow;
-  } else if (policy->max != 0 && value != policy->overflow && !delta.capped[policy->number].admit(value, policy->max)) {
-    value = policy->overflow;
-  }
-  return Value::of(value);
+  return Value::of(allowed_value(*policy, value, delta));
 }
 
 void RuleSet::resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const {

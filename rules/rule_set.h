@@ -88,6 +88,9 @@ class RuleSet {
   Dispatch dispatch_;
 };
 
+// A label's value as its declaration allows it: itself, or the overflow value.
+std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta);
+
 // The value of one label of an action: text, or the reason why there is none.
 Value label_value(const LabelSource& source, Scope& scope, Delta& delta);
 

@@ -9,6 +9,8 @@
 namespace logtally::rules {
 namespace {
 
+constexpr std::string_view kTraceback = "Traceback (most recent call last):";
+
 bool plain_integer(std::string_view text) {
   if (!text.empty() && text[0] == '-') text.remove_prefix(1);
   for (const char c : text) {
@@ -25,6 +27,7 @@ Token text_token(std::string_view text) {
 
 void Scope::begin(const Event& event) {
   event_ = &event;
+  overlay_ = nullptr;  // it was the record before's
   scratch_.clear();
   message_known_ = false;
   message_there_ = false;
@@ -145,8 +148,9 @@ Value Scope::exception() {
     const std::string_view name = exception_class(text(traceback));
     if (!name.empty()) return Value::of(name);
   }
-  if (event_->rest.find("Traceback (most recent call last)") != std::string_view::npos) {
-    const std::string_view name = exception_class(event_->rest);
+  // From the first line on: a traceback may begin there, behind the header.
+  if (!event_->rest.empty() && event_->line.find(kTraceback) != std::string_view::npos) {
+    const std::string_view name = exception_class(event_->line);
     if (!name.empty()) return Value::of(name);
   }
   return Value::absent();
@@ -212,21 +216,26 @@ std::string_view exception_class(std::string_view traceback) {
   std::string_view last;
   bool in_frames = false;
   bool any_header = false;
+  std::size_t margin = 0;  // of an exception group: its lines begin with a `|` in this column
   while (!traceback.empty()) {
     const std::size_t newline = std::min(traceback.find('\n'), traceback.size());
-    const std::string_view line = traceback.substr(0, newline);
+    std::string_view line = traceback.substr(0, newline);
     traceback.remove_prefix(std::min(newline + 1, traceback.size()));
-    if (line.starts_with("Traceback (most recent call last)")) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::size_t indent = line.find_first_not_of(" \t");
+    if (line.ends_with(kTraceback) && (indent == 0 || line[indent] == '+')) {
       in_frames = true;
       any_header = true;
+      margin = indent;
       continue;
     }
+    if (margin > 0 && line.size() > margin + 2 && indent == margin && line[margin] == '|') line.remove_prefix(margin + 2);
     if (line.empty() || line[0] == ' ' || line[0] == '\t') continue;
     if (any_header && !in_frames) continue;  // a further line of the message
-    const std::string_view name = line.substr(0, line.find_first_of(": \r"));
-    const bool word = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") ==
+    const std::string_view name = line.substr(0, line.find_first_of(": "));
+    const bool word = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.<>") ==
                                            std::string_view::npos;
-    const bool whole = name.size() == line.size() || line[name.size()] == ':' || line[name.size()] == '\r';
+    const bool whole = name.size() == line.size() || line[name.size()] == ':';
     if (word && whole && (any_header || last.empty())) last = name.substr(name.rfind('.') + 1);
     in_frames = false;
   }

@@ -1,11 +1,11 @@
 // The part of RuleSet that remembers: tables, gauges that fall back, series that are removed, invocations.
+#include <algorithm>
 #include <limits>
 
 #include "rules/durations.h"
 #include "rules/rule_set.h"
 
 namespace logtally::rules {
-
 void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, Delta& delta) const {
   const TableRules& rules = table_rules_[table];
   if (!rules.open) return;
@@ -15,6 +15,7 @@ void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, Delta
     if (rules.open_columns[label] >= 0) value = row.column(static_cast<std::size_t>(rules.open_columns[label]));
     if (!value && rules.open_defaults[label]) value = *rules.open_defaults[label];
     if (!value) return;
+    if (value != rules.open_defaults[label]) value = allowed_value(label_policies_[*rules.open][label], *value, delta);
     values.push_back(*value);
   }
   delta.series.add(delta.series.series(*rules.open, values), change);
@@ -23,12 +24,12 @@ void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, Delta
 void RuleSet::row_gone(std::size_t table, const Row& row, Delta& delta) const { count_row(table, row, Decimal::of(-1), delta); }
 
 void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
-  if (now_ns == kNoEventTime) return;
   for (std::size_t i = 0; i < delta.tables.size(); ++i) {
-    if (delta.tables[i].next_due_ns() > now_ns) continue;
+    // Rows come and go long before any is due, and without any time: what they leave behind is packed all the same.
+    if (delta.tables[i].next_due_ns() > now_ns && !delta.tables[i].wants_packing()) continue;
     delta.tables[i].advance(now_ns, [&](const Row& row, Table::Gone) { row_gone(i, row, delta); });
   }
-  if (delta.timers.next_due_ns() > now_ns) return;
+  if (now_ns == kNoEventTime || delta.timers.next_due_ns() > now_ns) return;
   delta.timers.advance(now_ns, [&](const Timer& timer) {
     if (!timer.value) {
       delta.series.remove(*timer.series);
@@ -159,7 +160,7 @@ std::optional<SkipReason> RuleSet::set_gauge(const Action& action, metrics::Seri
   }
   const std::optional<Decimal> before = series.live ? std::optional(series.value) : std::nullopt;
   if (delta.series.set(series, value, origin)) {
-    delta.timers.arm(&series, scope.own_time_ns() ? scope.time_ns() : scope.now_ns(), *for_ns, then, before);
+    delta.timers.arm(&series, scope.now_ns(), *for_ns, then, before);  // not the line's time: it may be far ahead
   }
   return std::nullopt;
 }

@@ -18,6 +18,7 @@
 #include "rules/delta.h"
 #include "rules/event.h"
 #include "rules/json_decoder.h"
+#include "rules/record_decoder.h"
 #include "rules/rule_set.h"
 #include "sinks/metrics/exposition.h"
 #include "sinks/metrics/registry.h"
@@ -56,7 +57,7 @@ class Engine {
   explicit Engine(const std::string& rules) : Engine(Texts{rules}) {}
   explicit Engine(std::shared_ptr<const rules::RuleSet> set)
       : set_(std::move(set)),
-        decoder_(set_->plan()),
+        decoder_(*set_),
         event_(set_->plan()),
         delta_(*set_),
         registry_(delta_.series) {}
@@ -64,7 +65,8 @@ class Engine {
   // Where the next records come from; offsets go on by themselves.
   rules::RecordOrigin origin;
 
-  // A record: a JSON object, else a bare line. Returns whether a rule matched.
+  // A record: a line of whatever kind, and behind a newline what continues it. Returns whether a
+  // rule matched.
   bool line(std::string_view text, rules::TraceSink* trace = nullptr) {
     if (!read(text)) {
       ++failed;
@@ -75,6 +77,12 @@ class Engine {
   void lines(const Texts& texts) {
     for (const std::string& text : texts) line(text);
   }
+
+  // From now on a silent stream's time goes on, see RuleSet::tick().
+  void follow(std::int64_t wall_ns) {
+    delta_.clock = rules::EventClock(rules::Silence::ticks, wall_ns);
+  }
+  bool tick(std::int64_t wall_ns) { return set_->tick(delta_, wall_ns); }
 
   // The page of a scrape.
   std::string page() {
@@ -125,18 +133,22 @@ class Engine {
     buffer_ += '\n';
     buffer_.append(rules::kReadableBehindLine, '\0');
     const std::string_view whole(buffer_.data(), text.size());
-    event_.clear();
+    const std::string_view first = whole.substr(0, whole.find('\n'));
     origin.offset += buffer_.size();
-    const bool good = !whole.starts_with('{') || decoder_.decode(buffer_.data(), event_) != nullptr;
-    if (!whole.starts_with('{')) event_.bare_message = whole;
-    event_.line = whole;
+    scratch_.clear();
+    const rules::LineKind kind = decoder_.decode(first, event_, scratch_);
     event_.origin = origin;
-    return good;
+    if (first.size() != whole.size()) {
+      event_.line = whole;
+      event_.rest = whole.substr(first.size() + 1);
+    }
+    return kind != rules::LineKind::failed_json && kind != rules::LineKind::failed_nul;
   }
 
   std::shared_ptr<const rules::RuleSet> set_;
-  rules::JsonDecoder decoder_;
+  rules::RecordDecoder decoder_;
   rules::Event event_;
+  rules::Scratch scratch_;
   rules::Delta delta_;
   metrics::Registry registry_;
   std::string buffer_;
