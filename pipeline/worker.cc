@@ -6,6 +6,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "rules/ansi.h"
 #include "rules/timestamp.h"
 
 namespace logtally::pipeline {
@@ -75,8 +76,7 @@ void Worker::run() {
     if (!idle) continue;
     tell_messages();
     if (inputs_.finished()) break;
-    finish_idle(options_.clock.steady());
-    rules_->tick(delta_, options_.clock.wall_ns());
+    pass_silence();
     if (inputs_.wait(options_.commit_interval, wake_.get())) continue;
     std::uint64_t wakes = 0;
     while (::read(wake_.get(), &wakes, sizeof wakes) > 0) {
@@ -90,6 +90,20 @@ void Worker::run() {
     finished_ = true;
   }
   committed_.notify_all();
+}
+
+void Worker::step() {
+  for (int idle = 0; idle < 2;) {  // once more: an event may have come meanwhile
+    const std::optional<Chunk> chunk = inputs_.read();
+    if (chunk) count(*chunk);
+    idle = chunk ? 0 : idle + 1;
+  }
+  pass_silence();
+}
+
+void Worker::pass_silence() {
+  finish_idle(options_.clock.steady());
+  rules_->tick(delta_, options_.clock.wall_ns());
 }
 
 void Worker::stop() {
@@ -246,6 +260,7 @@ void Worker::begin(OpenRecord& open, std::string_view line, std::uint32_t target
   open.line = line;
   open.rest = {};
   open.lines = 1;
+  open.full = false;
   if (in_chunk) {
     spare_ = 1 - spare_;  // its event stays as it is until it is finished or kept
   } else {
@@ -255,14 +270,15 @@ void Worker::begin(OpenRecord& open, std::string_view line, std::uint32_t target
 
 void Worker::append(OpenRecord& open, std::string_view line) {
   if (!open.live) open.last = options_.clock.steady();
-  if (++open.lines > options_.record_lines) return;  // more than anybody wants to look at: it is joined, and no longer kept
+  // More than anybody wants to look at is joined, and no longer kept; whichever way the lines came, the same is kept.
+  const std::size_t size = open.live ? static_cast<std::size_t>(line.data() + line.size() - open.line.data()) : open.text.size() + 1 + line.size();
+  open.full = open.full || ++open.lines > options_.record_lines || size > options_.record_bytes;
+  if (open.full) return;
   if (open.live) {
     if (open.rest.data() == nullptr) open.rest = {line.data(), 0};
-    const std::size_t size = static_cast<std::size_t>(line.data() + line.size() - open.rest.data());
-    if (size <= options_.record_bytes) open.rest = {open.rest.data(), size};
+    open.rest = {open.rest.data(), static_cast<std::size_t>(line.data() + line.size() - open.rest.data())};
     return;
   }
-  if (open.text.size() + line.size() > options_.record_bytes) return;
   open.text += '\n';
   open.text += line;
 }
@@ -277,6 +293,8 @@ void Worker::keep(OpenRecord& open) {
     open.text += '\n';
     open.text += open.rest;
   }
+  open.line = {};
+  open.rest = {};
   open.file = open.origin.file;
   open.origin.file = open.file;
   open.last = options_.clock.steady();
@@ -288,8 +306,11 @@ void Worker::finish(OpenRecord& open) {
   --pending_;
   metrics::TargetTotals& totals = totals_.targets[open.target];
   rules::Event& event = open.live ? events_[1 - spare_] : kept_event_;
-  std::string_view rest = open.rest;
-  std::string_view whole = open.rest.data() == nullptr ? open.line : std::string_view(open.line.data(), static_cast<std::size_t>(rest.data() + rest.size() - open.line.data()));
+  rules::Scratch& scratch = open.live ? scratches_[1 - spare_] : kept_scratch_;
+  std::string_view whole;  // without data: the first line is all, and the decoder has left its text in the event
+  if (open.rest.data() != nullptr) {
+    whole = {open.line.data(), static_cast<std::size_t>(open.rest.data() + open.rest.size() - open.line.data())};
+  }
   if (!open.live) {
     // A newline behind the first line and room to read behind: as the decoder wants it.
     const std::size_t size = open.text.size();
@@ -299,12 +320,14 @@ void Worker::finish(OpenRecord& open) {
     kept_scratch_.clear();
     decoder_.decode(text.substr(0, open.first), event, kept_scratch_);
     event.origin = open.origin;
-    rest = size > open.first ? text.substr(open.first + 1) : std::string_view();
-    whole = text;
+    whole = size > open.first ? text : std::string_view();
   }
   open.live = false;
-  event.rest = rest;
-  event.line = whole;
+  event.rest = {};
+  if (whole.data() != nullptr) {
+    event.line = rules::strip_ansi(whole, scratch);  // no escape goes beyond its line
+    event.rest = event.line.substr(event.line.find('\n') + 1);
+  }
   evaluate(event, totals);
 }
 

@@ -54,6 +54,9 @@ class Worker {
   // Counts until every input is at its end or stop() is called; all that was read is committed then.
   void run();
 
+  // Instead of run(), for who turns the clock by hand: what can be read now, and what has been idle for long enough.
+  void step();
+
   // Any thread: ends run() soon.
   void stop();
   // Any thread: has everything that is there to be read now counted and committed, waiting for it at most so long. False
@@ -87,6 +90,7 @@ class Worker {
     std::string text;                  // kept: both, and room to read behind
     std::size_t first = 0;             // kept: length of the first line
     std::uint64_t lines = 0;
+    bool full = false;                 // over record_bytes: nothing more is kept
     std::chrono::nanoseconds last{0};  // steady time of its last line
   };
 
@@ -99,6 +103,7 @@ class Worker {
   void append(OpenRecord& open, std::string_view line);
   void keep(OpenRecord& open);
   void finish(OpenRecord& open);
+  void pass_silence();
   void finish_idle(std::chrono::nanoseconds now);
   void finish_all(std::uint32_t generation);
   void evaluate(const rules::Event& event, metrics::TargetTotals& totals);
