@@ -79,6 +79,11 @@ class Truth(unittest.TestCase):
                 wanted = [engine_of(log)] if log.name != "edge_cases.log" else ["aria", "skillmeat"]
                 self.check("auto", log, merged(*(derive.DERIVE[engine](log) for engine in wanted)))
 
+    def test_the_lines_of_the_fixtures(self):
+        for log in sorted((driver.SOURCE / "fixtures" / "packs").glob("*/input.log")):
+            with self.subTest(log.parent.name):
+                self.check("auto", log, derive.DERIVE[log.parent.name.split("_")[0]](log))
+
     def test_most_logs_count_something(self):
         empty = [log.name for log in LOGS if not derive.DERIVE[engine_of(log)](log).families()]
         self.assertEqual(empty, ["aria_run_skill_cli.stdout.jsonl", "skillmeat_deployed.stderr.log", "skillmeat_structured.uvicorn.stderr.log"])

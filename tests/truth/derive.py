@@ -131,6 +131,8 @@ def records(path, engine):
             if m := expression.fullmatch(line):
                 parts = dict(zip(meaning, m.groups()))
                 at = instant(parts["time"]) if "time" in parts else None
+                if name == "text":  # the guide's text ends with ids
+                    parts["message"] = re.sub(r" \[(trace_id|request_id)=[^]]*\]$", "", parts["message"])
                 found.append(Record(name, parts["message"], parts.get("logger"), parts["level"], at, line=number))
                 joins, traceback = shape_joins, ""
                 break
@@ -682,6 +684,8 @@ def github_and_caches(t, logger, message):
         found = "(cache HIT)" in message
     elif message.startswith("Cache HIT for '") and message.endswith(" cached result(s)"):
         found = True
+    elif where == "projects" and message.startswith("Retrieved ") and "(cache_hit=" in message:
+        found = message.split("(cache_hit=")[1].startswith("True")
     elif message.startswith("Upstream cache hit: ") or (message.startswith("Cache hit: ") and " (age=" in message):
         found = True
     if found is not None:
