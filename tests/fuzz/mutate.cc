@@ -8,6 +8,8 @@
 //   - both passes of the JSON decoder take and refuse the same lines and count the same;
 //   - rules that are picked by dispatch count the same as all rules tried one by one (tracing);
 //   - a refused line touches no series and counts no rule;
+//   - a record without a logger, say because its header was destroyed, is counted by no rule that
+//     asks for one;
 //   - the page is valid UTF-8, and each of its lines is a sample or a comment.
 #include <cstdint>
 #include <cstdio>
@@ -26,6 +28,7 @@
 #include "config/yaml_document.h"
 #include "pipeline/wrapper.h"
 #include "rules/json_decoder.h"
+#include "rules/record_decoder.h"
 #include "rules/rule_set.h"
 #include "rules/trace.h"
 #include "sinks/metrics/exposition.h"
@@ -49,6 +52,16 @@ class Mutator {
     for (std::size_t times = below(5); times > 0; --times) mutate(text);
     std::erase(text, '\n');
     if (text.size() > kLongestLine) text.resize(kLongestLine);
+    return text;
+  }
+
+  // What continues a record; most have nothing.
+  std::string rest() {
+    std::string text;
+    if (below(4) != 0) return text;
+    if (below(2) == 0)
+      text += "\nTraceback (most recent call last):\n  File \"x.py\", line 1, in f";
+    for (std::size_t lines = below(3); lines > 0; --lines) text += "\n" + line();
     return text;
   }
 
@@ -148,32 +161,56 @@ class Path {
   Path(const rules::RuleSet& set, rules::JsonDecoder::Kernel kernel, rules::TraceSink* trace)
       : set_(set),
         decoder_(set.plan()),
+        records_(set),
         event_(set.plan()),
         delta_(set),
         registry_(delta_.series),
         trace_(trace) {
     decoder_.use(kernel);
+    for (const rules::Rule& rule : set.rules()) {
+      needs_logger_.push_back(false);
+      for (const rules::Condition& condition : rule.conditions) {
+        using Kind = rules::Test::Kind;
+        const Kind kind = condition.test.kind;
+        const bool present = kind == Kind::equal || kind == Kind::prefix || kind == Kind::exists ||
+                             kind == Kind::regex;
+        if (condition.name == "logger" && present) needs_logger_.back() = true;
+      }
+    }
   }
 
   enum class Outcome : std::uint8_t { refused, unmatched, matched };
 
-  // `text` is followed by a newline.
-  Outcome count(std::string_view text, std::uint64_t number) {
+  // `text` is followed by a newline; `first` of its bytes are the first line of a record.
+  Outcome count(std::string_view text, std::size_t first, std::uint64_t number) {
     event_.clear();
+    const std::string_view line = text.substr(0, first);
+    if (line.starts_with('{')) {
+      const char* const end = decoder_.decode(line.data(), event_);
+      if (end == nullptr) return Outcome::refused;
+      if (end != line.data() + line.size() + 1) fail("the decoder ended elsewhere", line);
+    } else {
+      scratch_.clear();
+      const rules::LineKind kind = records_.decode(line, event_, scratch_);
+      if (kind == rules::LineKind::failed_json || kind == rules::LineKind::failed_nul) {
+        return Outcome::refused;
+      }
+      if (first < text.size()) {
+        event_.line = text;
+        event_.rest = text.substr(first + 1);
+      }
+    }
     event_.origin = {.file = "seed",
                      .stream = {},
                      .time_ns = static_cast<std::int64_t>(number),
                      .generation = 1,
                      .offset = number};
-    if (text.starts_with('{')) {
-      const char* const end = decoder_.decode(text.data(), event_);
-      if (end == nullptr) return Outcome::refused;
-      if (end != text.data() + text.size() + 1) fail("the decoder ended elsewhere", text);
-    } else {
-      event_.line = text;
-      event_.bare_message = text;
-    }
-    return set_.count(event_, delta_, trace_) ? Outcome::matched : Outcome::unmatched;
+    const bool logger = event_.field(set_.plan().candidates(set_.known().logger)).present();
+    const std::uint64_t before = logger ? 0 : matched_by_logger();
+    const bool matched = set_.count(event_, delta_, trace_);
+    if (!logger && matched_by_logger() != before)
+      fail("counted by a logger that is not there", text);
+    return matched ? Outcome::matched : Outcome::unmatched;
   }
 
   std::string page() {
@@ -203,8 +240,19 @@ class Path {
   }
 
  private:
+  std::uint64_t matched_by_logger() const {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < needs_logger_.size(); ++i) {
+      if (needs_logger_[i]) sum += delta_.rules[i].matched;
+    }
+    return sum;
+  }
+
   const rules::RuleSet& set_;
   rules::JsonDecoder decoder_;
+  rules::RecordDecoder records_;
+  rules::Scratch scratch_;
+  std::vector<bool> needs_logger_;
   rules::Event event_;
   rules::Delta delta_;
   metrics::Registry registry_;
@@ -301,19 +349,24 @@ int run(int argc, char** argv) {
   Mutator mutator(std::move(seeds), seed);
   std::uint64_t outcomes[3] = {};
   for (std::uint64_t i = 1; i <= lines; ++i) {
-    const std::string text = mutator.line();
+    std::string text = mutator.line();
+    const std::size_t length = text.size();
+    if (!text.starts_with('{')) text += mutator.rest();
     const rules::JsonLine line(text);
-    const std::string_view fed(line.begin(), text.size());
+    const std::string_view whole(line.begin(), text.size());
+    const std::string_view fed = whole.substr(0, length);
     const pipeline::Unwrapped* const record = unwrapper.feed(1, fed, i, i + 1);
     // The line as it stands, and what was in it.
     for (const std::string_view one :
          {fed, record != nullptr && record->wrapped ? record->text : std::string_view()}) {
       if (one.data() == nullptr) continue;
       const std::uint64_t before = path.effects();
-      const Path::Outcome outcome = path.count(one, i);
+      // A record with what continues it; what was wrapped is a line alone.
+      const std::string_view record_text = one.data() == fed.data() ? whole : one;
+      const Path::Outcome outcome = path.count(record_text, one.size(), i);
       if (outcome == Path::Outcome::refused && path.effects() != before)
         Path::fail("a refused line counted", one);
-      if (other.count(one, i) != outcome) Path::fail("two paths differ", one);
+      if (other.count(record_text, one.size(), i) != outcome) Path::fail("two paths differ", one);
       ++outcomes[static_cast<std::size_t>(outcome)];
     }
     if (i % 1024 == 0 && !same(path.totals(), other.totals()))

@@ -154,7 +154,7 @@ TEST_CASE("formats: what <fields> of one record held is not there for the next")
       "  last: {pattern: 'set <fields>', do: [inc: m_total]}\n";
   Engine engine(rules);
   engine.line(R"({"kind":"start","k":"a","time":"2026-02-28T14:00:00Z"})");
-  engine.line(R"(set kind=start k=b time=2026-02-28T14:00:09Z)");
+  engine.line(R"(set kind=end k=b time=2026-02-28T14:00:30Z)");
   engine.line(R"({"k":"a","message":"no kind, no time"})");
   engine.line(R"({"kind":"end","k":"a"})");
   CHECK(engine.samples() == "m_total 1\nn_total{kind=\"end\"} 1\n");
