@@ -25,7 +25,8 @@ void Interrupts::block_signals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   struct sigaction ignore = {};
   ignore.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &ignore, nullptr);  // a reader that went away is an error of write(2), not our end
+  sigaction(SIGPIPE, &ignore,
+            nullptr);  // a reader that went away is an error of write(2), not our end
 }
 
 Interrupts::Interrupts(Calls calls) : calls_(std::move(calls)) {
@@ -44,12 +45,15 @@ Interrupts::~Interrupts() {
 void Interrupts::wait() {
   auto next_tick = std::chrono::steady_clock::now() + calls_.period;
   for (;;) {
-    pollfd waited[] = {{.fd = signals_.get(), .events = POLLIN, .revents = 0}, {.fd = end_.get(), .events = POLLIN, .revents = 0}};
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_tick - std::chrono::steady_clock::now());
+    pollfd waited[] = {{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                       {.fd = end_.get(), .events = POLLIN, .revents = 0}};
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(next_tick - std::chrono::steady_clock::now());
     ::poll(waited, 2, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
     if (waited[1].revents != 0) return;
     signalfd_siginfo info = {};
-    if (::read(signals_.get(), &info, sizeof info) == sizeof info) calls_.on_signal(static_cast<int>(info.ssi_signo));
+    if (::read(signals_.get(), &info, sizeof info) == sizeof info)
+      calls_.on_signal(static_cast<int>(info.ssi_signo));
     if (std::chrono::steady_clock::now() >= next_tick) {
       next_tick += calls_.period;
       if (calls_.on_tick) calls_.on_tick();

@@ -1,5 +1,6 @@
-// Interrupts: what reaches the program from outside while it works: the signals that end it, and the passing of time that the
-// operator is told about. A thread of its own; signals are blocked everywhere else.
+// Interrupts: what reaches the program from outside while it works: the signals that end it, and
+// the passing of time that the operator is told about. A thread of its own; signals are blocked
+// everywhere else.
 #pragma once
 
 #include <chrono>
@@ -13,12 +14,13 @@ namespace logtally::cli {
 class Interrupts {
  public:
   struct Calls {
-    std::function<void(int signal)> on_signal;                         // SIGTERM or SIGINT
-    std::function<void()> on_tick;                                     // every `period`
+    std::function<void(int signal)> on_signal;  // SIGTERM or SIGINT
+    std::function<void()> on_tick;              // every `period`
     std::chrono::milliseconds period{1000};
   };
 
-  // Blocks the signals in the calling thread and all that it starts from now on; call before any thread is started.
+  // Blocks the signals in the calling thread and all that it starts from now on; call before any
+  // thread is started.
   static void block_signals();
 
   explicit Interrupts(Calls calls);

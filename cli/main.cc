@@ -17,7 +17,8 @@ int main(int argc, char** argv) {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (equals != std::string_view::npos)
+      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const auto exists = [](const std::string& path) {
@@ -31,9 +32,14 @@ int main(int argc, char** argv) {
   }
   const auto& line = std::get<config::CommandLine>(parsed);
   switch (line.verb) {
-    case config::Verb::help: std::fputs(config::help_text().c_str(), stdout); return cli::kExitSuccess;
-    case config::Verb::version: std::fputs(cli::version_text().c_str(), stdout); return cli::kExitSuccess;
-    case config::Verb::run: break;
+    case config::Verb::help:
+      std::fputs(config::help_text().c_str(), stdout);
+      return cli::kExitSuccess;
+    case config::Verb::version:
+      std::fputs(cli::version_text().c_str(), stdout);
+      return cli::kExitSuccess;
+    case config::Verb::run:
+      break;
   }
   return cli::run(line, environment);
 }

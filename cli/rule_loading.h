@@ -12,12 +12,13 @@
 namespace logtally::cli {
 
 struct RuleSources {
-  std::vector<std::string> packs;                                // names; "auto" is all
-  std::vector<std::string> paths;                                // files, or directories of *.yaml
-  std::shared_ptr<const config::YamlDocument> configuration;     // null: none
+  std::vector<std::string> packs;                             // names; "auto" is all
+  std::vector<std::string> paths;                             // files, or directories of *.yaml
+  std::shared_ptr<const config::YamlDocument> configuration;  // null: none
 };
 
 // All faults of all files go to `diagnostics`; null when there is an error.
-std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources, config::Diagnostics& diagnostics);
+std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
+                                                 config::Diagnostics& diagnostics);
 
 }  // namespace logtally::cli

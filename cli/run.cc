@@ -35,7 +35,9 @@ using config::RunOptions;
 class Console {
  public:
   Console(config::Colour colour, int verbosity, const config::Environment& environment)
-      : terminal_(isatty(STDERR_FILENO) == 1), colour_(config::wants_colour(colour, terminal_, environment)), verbosity_(verbosity) {}
+      : terminal_(isatty(STDERR_FILENO) == 1),
+        colour_(config::wants_colour(colour, terminal_, environment)),
+        verbosity_(verbosity) {}
 
   bool terminal() const { return terminal_; }
   bool colour() const { return colour_; }
@@ -52,7 +54,8 @@ class Console {
     const std::time_t now = std::time(nullptr);
     std::tm local = {};
     localtime_r(&now, &local);
-    std::fprintf(stderr, "%02d:%02d:%02d %s\n", local.tm_hour, local.tm_min, local.tm_sec, text.c_str());
+    std::fprintf(stderr, "%02d:%02d:%02d %s\n", local.tm_hour, local.tm_min, local.tm_sec,
+                 text.c_str());
   }
 
  private:
@@ -87,7 +90,8 @@ Configuration load_configuration(const config::CommandLine& line, const Console&
 
 bool is_pipe_or_file(int fd) {
   struct stat status = {};
-  return fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode));
+  return fstat(fd, &status) == 0 &&
+         (S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode));
 }
 
 // What is read: targets of the file or FILE arguments, standard input behind them.
@@ -99,33 +103,44 @@ struct Reading {
 
 pipeline::Wrapper wrapper_of(config::Wrapper wrapper) {
   switch (wrapper) {
-    case config::Wrapper::automatic: return pipeline::Wrapper::automatic;
-    case config::Wrapper::none: return pipeline::Wrapper::none;
-    case config::Wrapper::docker: return pipeline::Wrapper::docker;
-    case config::Wrapper::cri: return pipeline::Wrapper::cri;
+    case config::Wrapper::automatic:
+      return pipeline::Wrapper::automatic;
+    case config::Wrapper::none:
+      return pipeline::Wrapper::none;
+    case config::Wrapper::docker:
+      return pipeline::Wrapper::docker;
+    case config::Wrapper::cri:
+      return pipeline::Wrapper::cri;
   }
   return pipeline::Wrapper::automatic;
 }
 
 Reading what_to_read(const RunOptions& options) {
-  const auto from = [](config::From f) { return f == config::From::end ? pipeline::From::end : pipeline::From::beginning; };
+  const auto from = [](config::From f) {
+    return f == config::From::end ? pipeline::From::end : pipeline::From::beginning;
+  };
   Reading reading;
   bool stdin_wanted = options.from_stdin;
   if (!options.files.empty()) {
     for (const std::string& file : options.files) {
-      reading.targets.push_back({.name = file, .paths = {file}, .exclude = {}, .from = from(options.from)});
+      reading.targets.push_back(
+          {.name = file, .paths = {file}, .exclude = {}, .from = from(options.from)});
       reading.wrappers.push_back(pipeline::Wrapper::automatic);
     }
   } else if (!stdin_wanted && !options.targets.empty()) {
     for (const config::Target& target : options.targets) {
-      reading.targets.push_back({.name = target.name, .paths = target.paths, .exclude = target.exclude, .from = from(target.from)});
+      reading.targets.push_back({.name = target.name,
+                                 .paths = target.paths,
+                                 .exclude = target.exclude,
+                                 .from = from(target.from)});
       reading.wrappers.push_back(wrapper_of(target.wrapper));
     }
   } else if (!stdin_wanted) {
     stdin_wanted = is_pipe_or_file(STDIN_FILENO);
   }
   if (stdin_wanted) {
-    reading.standard_input = pipeline::StdinSpec{.name = "stdin", .fd = STDIN_FILENO, .tee_fd = options.tee ? STDOUT_FILENO : -1};
+    reading.standard_input = pipeline::StdinSpec{
+        .name = "stdin", .fd = STDIN_FILENO, .tee_fd = options.tee ? STDOUT_FILENO : -1};
     reading.wrappers.push_back(pipeline::Wrapper::automatic);
   }
   return reading;
@@ -142,20 +157,29 @@ std::string described(const Reading& reading) {
   return text;
 }
 
-void tell_banner(const Console& console, const RunOptions& options, const Reading& reading, const http::Server* server) {
+void tell_banner(const Console& console, const RunOptions& options, const Reading& reading,
+                 const http::Server* server) {
   std::string packs;
   for (const std::string& pack : options.packs) packs += (packs.empty() ? "" : ", ") + pack;
-  std::string rules = options.packs.empty() ? "no built-in rules" : "built-in rules \"" + packs + "\"";
-  if (!options.rules.empty()) rules += fmt::format(", {} rule {}", options.rules.size(), options.rules.size() == 1 ? "path" : "paths");
-  const std::string from = options.config_file ? "configuration " + *options.config_file : "no logtally.yaml found";
-  console.say(fmt::format("logtally {}: reading {}, {} ({})", build_info().version, described(reading), rules, from));
+  std::string rules =
+      options.packs.empty() ? "no built-in rules" : "built-in rules \"" + packs + "\"";
+  if (!options.rules.empty())
+    rules += fmt::format(", {} rule {}", options.rules.size(),
+                         options.rules.size() == 1 ? "path" : "paths");
+  const std::string from =
+      options.config_file ? "configuration " + *options.config_file : "no logtally.yaml found";
+  console.say(fmt::format("logtally {}: reading {}, {} ({})", build_info().version,
+                          described(reading), rules, from));
   if (server == nullptr) return;
   const bool everywhere = options.listen.host.empty();
-  const std::string host = everywhere || options.listen.host == "127.0.0.1" ? "localhost" : options.listen.host;
+  const std::string host =
+      everywhere || options.listen.host == "127.0.0.1" ? "localhost" : options.listen.host;
   const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
   console.say(fmt::format("  metrics   http://{}:{}/metrics", shown, server->port()));
   console.say(fmt::format("  health    http://{}:{}/-/healthy", shown, server->port()));
-  if (everywhere) console.warning(fmt::format("port {} is open on all interfaces, without a password", server->port()));
+  if (everywhere)
+    console.warning(
+        fmt::format("port {} is open on all interfaces, without a password", server->port()));
 }
 
 void tell_port_taken(const Console& console, const std::string& why, std::uint16_t port) {
@@ -164,7 +188,9 @@ void tell_port_taken(const Console& console, const std::string& why, std::uint16
   if (why.find("aria_engine") != std::string::npos) {
     std::fprintf(stderr, "         = note: aria_engine serves /health on %u itself\n", port);
   }
-  std::fprintf(stderr, "         = help: METRICS_PORT=%u logtally …   (and scrape :%u), or run logtally in its own container\n",
+  std::fprintf(stderr,
+               "         = help: METRICS_PORT=%u logtally …   (and scrape :%u), or run logtally in "
+               "its own container\n",
                port == 9091 ? 9092U : 9091U, port == 9091 ? 9092U : 9091U);
 }
 
@@ -179,20 +205,26 @@ class Commentary {
     const pipeline::Worker::Progress now = worker_.progress();
     if (seconds_ == 10 && now.read == 0 && from_stdin_) {
       console_.log("still no line on stdin after 10 s");
-      console_.say("         = help: many engines log to stderr: `engine 2>&1 | logtally`; Python: also set PYTHONUNBUFFERED=1");
+      console_.say(
+          "         = help: many engines log to stderr: `engine 2>&1 | logtally`; Python: also set "
+          "PYTHONUNBUFFERED=1");
       return;
     }
     const unsigned period = console_.terminal() ? 10 : 60;
     if (seconds_ % period != 0 && seconds_ != 10) return;
     if (now.read == last_.read) return;
     const std::uint64_t records = now.matched + now.unmatched;
-    const double matched = records == 0 ? 0.0 : 100.0 * static_cast<double>(now.matched) / static_cast<double>(records);
+    const double matched =
+        records == 0 ? 0.0
+                     : 100.0 * static_cast<double>(now.matched) / static_cast<double>(records);
     const std::uint64_t rate = (now.read - last_.read) / (seconds_ - last_seconds_);
     if (console_.terminal()) {
-      console_.log(fmt::format("{} lines  {}/s  matched {:.1f} %  series {}  unmatched {}", grouped(now.read), grouped(rate), matched, now.series,
+      console_.log(fmt::format("{} lines  {}/s  matched {:.1f} %  series {}  unmatched {}",
+                               grouped(now.read), grouped(rate), matched, now.series,
                                grouped(now.unmatched)));
     } else {
-      console_.say(fmt::format("msg=status read={} rate={} matched={} unmatched={} series={}", now.read, rate, now.matched, now.unmatched, now.series));
+      console_.say(fmt::format("msg=status read={} rate={} matched={} unmatched={} series={}",
+                               now.read, rate, now.matched, now.unmatched, now.series));
     }
     last_ = now;
     last_seconds_ = seconds_;
@@ -207,9 +239,11 @@ class Commentary {
   pipeline::Worker::Progress last_;
 };
 
-metrics::OwnMetricsSpec own_metrics_spec(const rules::RuleSet& rules, const pipeline::Inputs& inputs) {
+metrics::OwnMetricsSpec own_metrics_spec(const rules::RuleSet& rules,
+                                         const pipeline::Inputs& inputs) {
   metrics::OwnMetricsSpec spec{.build = build_info(), .targets = {}, .rules = {}, .metrics = {}};
-  for (std::uint32_t target = 0; target < inputs.target_count(); ++target) spec.targets.emplace_back(inputs.target_name(target));
+  for (std::uint32_t target = 0; target < inputs.target_count(); ++target)
+    spec.targets.emplace_back(inputs.target_name(target));
   for (const rules::Rule& rule : rules.rules()) {
     metrics::OwnRule own{.name = rule.name, .actions = {}};
     for (const rules::Action& action : rule.actions) own.actions.push_back(action.name);
@@ -217,7 +251,8 @@ metrics::OwnMetricsSpec own_metrics_spec(const rules::RuleSet& rules, const pipe
   }
   for (const metrics::FamilySpec& family : rules.families()) spec.metrics.push_back(family.name);
   for (const auto& [family, label] : rules.capped_labels()) {
-    spec.capped_labels.push_back({.metric = rules.families()[family].name, .label = rules.families()[family].labels[label]});
+    spec.capped_labels.push_back(
+        {.metric = rules.families()[family].name, .label = rules.families()[family].labels[label]});
   }
   return spec;
 }
@@ -245,13 +280,18 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   }
 
   config::Diagnostics diagnostics;
-  const auto rules = load_rules({.packs = options.packs, .paths = options.rules, .configuration = configuration.document}, diagnostics);
-  if (rules == nullptr || line.verbosity >= 0) std::fputs(diagnostics.render(console.colour()).c_str(), stderr);
+  const auto rules = load_rules(
+      {.packs = options.packs, .paths = options.rules, .configuration = configuration.document},
+      diagnostics);
+  if (rules == nullptr || line.verbosity >= 0)
+    std::fputs(diagnostics.render(console.colour()).c_str(), stderr);
   if (rules == nullptr) return kExitConfiguration;
 
   Reading reading = what_to_read(options);
   if (reading.targets.empty() && !reading.standard_input) {
-    console.error("there is nothing to read: no FILE, no target in a logtally.yaml, and standard input is no pipe");
+    console.error(
+        "there is nothing to read: no FILE, no target in a logtally.yaml, and standard input is no "
+        "pipe");
     std::fputs(config::help_text().c_str(), stderr);
     return kExitUsage;
   }
@@ -303,7 +343,8 @@ int run(const config::CommandLine& line, const config::Environment& environment)
       return text;
     };
     const auto ready = [&] {
-      return running ? http::Readiness{.ready = true} : http::Readiness{.ready = false, .reason = "stopping"};
+      return running ? http::Readiness{.ready = true}
+                     : http::Readiness{.ready = false, .reason = "stopping"};
     };
     http::ServerOptions server_options;
     server_options.listen = {.host = options.listen.host, .port = options.listen.port};
@@ -318,8 +359,9 @@ int run(const config::CommandLine& line, const config::Environment& environment)
 
   {
     Commentary commentary(console, worker, reading.standard_input.has_value());
-    const Interrupts interrupts({.on_signal = [&](int) { worker.stop(); },
-                                 .on_tick = options.once ? std::function<void()>() : [&] { commentary.tick(); }});
+    const Interrupts interrupts(
+        {.on_signal = [&](int) { worker.stop(); },
+         .on_tick = options.once ? std::function<void()>() : [&] { commentary.tick(); }});
     worker.run();
     running = false;
   }
@@ -331,7 +373,8 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     if (!write_all(STDOUT_FILENO, text)) exit_code = kExitWrong;
   }
   const Summary summary = summarise(worker.totals());
-  std::fprintf(stderr, "%s\n", (console.terminal() ? for_people(summary) : logfmt(summary)).c_str());
+  std::fprintf(stderr, "%s\n",
+               (console.terminal() ? for_people(summary) : logfmt(summary)).c_str());
   return exit_code;
 }
 

@@ -20,14 +20,17 @@ Summary summarise(const metrics::Totals& totals) {
 }
 
 std::string logfmt(const Summary& s) {
-  return fmt::format("msg=summary read={} parsed={} joined={} bare={} failed={} matched={} unmatched={} lost={}", s.read, s.parsed,
-                     s.joined, s.bare, s.failed, s.matched, s.unmatched, s.lost);
+  return fmt::format(
+      "msg=summary read={} parsed={} joined={} bare={} failed={} matched={} unmatched={} lost={}",
+      s.read, s.parsed, s.joined, s.bare, s.failed, s.matched, s.unmatched, s.lost);
 }
 
 std::string for_people(const Summary& s) {
-  return fmt::format("read {}  parsed {}  joined {}  bare {}  failed {}  matched {}  unmatched {}  lost {} │ {} series", grouped(s.read),
-                     grouped(s.parsed), grouped(s.joined), grouped(s.bare), grouped(s.failed), grouped(s.matched), grouped(s.unmatched),
-                     grouped(s.lost), grouped(s.series));
+  return fmt::format(
+      "read {}  parsed {}  joined {}  bare {}  failed {}  matched {}  unmatched {}  lost {} │ {} "
+      "series",
+      grouped(s.read), grouped(s.parsed), grouped(s.joined), grouped(s.bare), grouped(s.failed),
+      grouped(s.matched), grouped(s.unmatched), grouped(s.lost), grouped(s.series));
 }
 
 std::string grouped(std::uint64_t number) {

@@ -1,6 +1,7 @@
-// A YAML file as a tree whose every node knows its place. Built from yaml-cpp's events, and strict where yaml-cpp is not:
-// anchors, aliases, tags, merge keys, several documents, duplicate keys, unclosed quotes, tabs as indentation, invalid UTF-8,
-// NUL, nesting deeper than 32, more than 50,000 nodes and files over 256 KiB are errors with a place.
+// A YAML file as a tree whose every node knows its place. Built from yaml-cpp's events, and strict
+// where yaml-cpp is not: anchors, aliases, tags, merge keys, several documents, duplicate keys,
+// unclosed quotes, tabs as indentation, invalid UTF-8, NUL, nesting deeper than 32, more than
+// 50,000 nodes and files over 256 KiB are errors with a place.
 #pragma once
 
 #include <memory>
@@ -22,12 +23,13 @@ class Node {
   struct Entry;
 
   Kind kind = Kind::null;
-  std::string text;              // scalar: the value, unquoted and unescaped
-  bool quoted = false;           // scalar in quotes or a block scalar: always text, never a number, boolean or null
-  Span span;                     // scalar: the token with its quotes; map and sequence: the
-                                 // brackets, or from the first to the last child; an absent value has its key's
-  std::vector<Entry> entries;    // map, in file order; keys are scalars
-  std::vector<Node> items;       // sequence
+  std::string text;  // scalar: the value, unquoted and unescaped
+  bool quoted =
+      false;  // scalar in quotes or a block scalar: always text, never a number, boolean or null
+  Span span;  // scalar: the token with its quotes; map and sequence: the
+              // brackets, or from the first to the last child; an absent value has its key's
+  std::vector<Entry> entries;  // map, in file order; keys are scalars
+  std::vector<Node> items;     // sequence
 
   bool is_map() const { return kind == Kind::map; }
   bool is_sequence() const { return kind == Kind::sequence; }
@@ -49,10 +51,11 @@ struct YamlDocument {
   Place place(const Node& node) const { return {file, node.span}; }
 };
 
-// Parses `file`. Faults are added to `diagnostics`; the document is null when it could not be built at all.
-// A fault of form ends the reading: it is reported alone, and the document is null.
-// For plain scalars `~`, `null`, `Null`, `NULL` and nothing are Kind::null.
-std::unique_ptr<YamlDocument> parse_yaml(std::shared_ptr<const SourceFile> file, Diagnostics& diagnostics);
+// Parses `file`. Faults are added to `diagnostics`; the document is null when it could not be built
+// at all. A fault of form ends the reading: it is reported alone, and the document is null. For
+// plain scalars `~`, `null`, `Null`, `NULL` and nothing are Kind::null.
+std::unique_ptr<YamlDocument> parse_yaml(std::shared_ptr<const SourceFile> file,
+                                         Diagnostics& diagnostics);
 
 // Reads a regular file of at most kMaxYamlBytes.
 Result<std::shared_ptr<const SourceFile>> read_source_file(const std::string& path);

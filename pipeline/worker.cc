@@ -14,9 +14,12 @@ namespace {
 
 std::string_view name_of(Stream stream) {
   switch (stream) {
-    case Stream::standard_output: return "stdout";
-    case Stream::standard_error: return "stderr";
-    case Stream::none: break;
+    case Stream::standard_output:
+      return "stdout";
+    case Stream::standard_error:
+      return "stderr";
+    case Stream::none:
+      break;
   }
   return {};
 }
@@ -38,11 +41,13 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
       delta_(*rules_),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   assert(options_.wrappers.size() == inputs_.target_count());
-  for (const Wrapper wrapper : options_.wrappers) unwrappers_.emplace_back(wrapper, options_.record_bytes);
+  for (const Wrapper wrapper : options_.wrappers)
+    unwrappers_.emplace_back(wrapper, options_.record_bytes);
   totals_.targets.resize(inputs_.target_count());
   totals_.metrics.resize(rules_->families().size());
   delta_.series.limit(options_.series_per_metric, options_.series);
-  delta_.clock = rules::EventClock(options_.follow ? rules::Silence::ticks : rules::Silence::stays, options_.clock.wall_ns());
+  delta_.clock = rules::EventClock(options_.follow ? rules::Silence::ticks : rules::Silence::stays,
+                                   options_.clock.wall_ns());
 }
 
 void Worker::connect(metrics::Registry& registry, metrics::OwnMetrics* own) {
@@ -148,19 +153,25 @@ void Worker::count(const Chunk& chunk) {
   const char* const end = line + chunk.bytes.size();
   while (line != end) line = count_line(line, end, chunk, totals);
   for (auto at = open_.lower_bound(stream_key(chunk.generation, Stream::none));
-       at != open_.end() && at->first <= stream_key(chunk.generation, Stream::standard_error); ++at) {
+       at != open_.end() && at->first <= stream_key(chunk.generation, Stream::standard_error);
+       ++at) {
     keep(at->second);
   }
 
   if (chunk.ends_generation) {
-    while (const Unwrapped* record = unwrapper.flush(chunk.generation)) count_unwrapped(*record, chunk.target, totals);
+    while (const Unwrapped* record = unwrapper.flush(chunk.generation))
+      count_unwrapped(*record, chunk.target, totals);
     finish_all(chunk.generation);
   }
 }
 
-// Counts the line that begins here and returns the place behind it. Lines are whole: a newline stands before `end`.
-const char* Worker::count_line(const char* line, const char* end, const Chunk& chunk, metrics::TargetTotals& totals) {
-  const auto offset = [&](const char* place) { return chunk.offset + static_cast<std::uint64_t>(place - chunk.bytes.data()); };
+// Counts the line that begins here and returns the place behind it. Lines are whole: a newline
+// stands before `end`.
+const char* Worker::count_line(const char* line, const char* end, const Chunk& chunk,
+                               metrics::TargetTotals& totals) {
+  const auto offset = [&](const char* place) {
+    return chunk.offset + static_cast<std::uint64_t>(place - chunk.bytes.data());
+  };
   Unwrapper& unwrapper = unwrappers_[chunk.target];
   ++totals.lines_read;
   const std::string_view ahead(line, static_cast<std::size_t>(end - line));
@@ -182,14 +193,17 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
       }
     }
     const char* const newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
-    count_text({line, static_cast<std::size_t>(newline - line)}, open_record(chunk.generation, Stream::none), chunk.target, true, totals);
+    count_text({line, static_cast<std::size_t>(newline - line)},
+               open_record(chunk.generation, Stream::none), chunk.target, true, totals);
     return newline + 1;
   }
 
-  if (pending_ != 0) keep(open_record(chunk.generation, Stream::none));  // its next line does not follow on this one
+  if (pending_ != 0)
+    keep(open_record(chunk.generation, Stream::none));  // its next line does not follow on this one
   const char* const newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
   const Unwrapped* record =
-      unwrapper.feed(chunk.generation, {line, static_cast<std::size_t>(newline - line)}, offset(line), offset(newline + 1));
+      unwrapper.feed(chunk.generation, {line, static_cast<std::size_t>(newline - line)},
+                     offset(line), offset(newline + 1));
   if (record != nullptr) {
     const rules::RecordOrigin origin = origin_;
     count_unwrapped(*record, chunk.target, totals);
@@ -198,7 +212,8 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
   return newline + 1;
 }
 
-void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target, metrics::TargetTotals& totals) {
+void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target,
+                             metrics::TargetTotals& totals) {
   totals.joined += record.joined;
   if (record.too_long) {
     ++totals.failed_too_long;
@@ -213,11 +228,14 @@ void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target, metr
       origin_.has_time = true;
     }
   }
-  count_text(record.text, open_record(record.generation, record.stream), target, !record.wrapped, totals);
+  count_text(record.text, open_record(record.generation, record.stream), target, !record.wrapped,
+             totals);
 }
 
-// One line of a stream, without its newline (which stands behind it): a record, or the continuation of the one above.
-void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t target, bool in_chunk, metrics::TargetTotals& totals) {
+// One line of a stream, without its newline (which stands behind it): a record, or the continuation
+// of the one above.
+void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t target,
+                        bool in_chunk, metrics::TargetTotals& totals) {
   rules::Event& event = events_[spare_];
   scratches_[spare_].clear();
   const rules::LineKind kind = decoder_.decode(line, event, scratches_[spare_]);
@@ -270,13 +288,17 @@ void Worker::begin(OpenRecord& open, std::string_view line, std::uint32_t target
 
 void Worker::append(OpenRecord& open, std::string_view line) {
   if (!open.live) open.last = options_.clock.steady();
-  // More than anybody wants to look at is joined, and no longer kept; whichever way the lines came, the same is kept.
-  const std::size_t size = open.live ? static_cast<std::size_t>(line.data() + line.size() - open.line.data()) : open.text.size() + 1 + line.size();
+  // More than anybody wants to look at is joined, and no longer kept; whichever way the lines came,
+  // the same is kept.
+  const std::size_t size =
+      open.live ? static_cast<std::size_t>(line.data() + line.size() - open.line.data())
+                : open.text.size() + 1 + line.size();
   open.full = open.full || ++open.lines > options_.record_lines || size > options_.record_bytes;
   if (open.full) return;
   if (open.live) {
     if (open.rest.data() == nullptr) open.rest = {line.data(), 0};
-    open.rest = {open.rest.data(), static_cast<std::size_t>(line.data() + line.size() - open.rest.data())};
+    open.rest = {open.rest.data(),
+                 static_cast<std::size_t>(line.data() + line.size() - open.rest.data())};
     return;
   }
   open.text += '\n';
@@ -307,9 +329,11 @@ void Worker::finish(OpenRecord& open) {
   metrics::TargetTotals& totals = totals_.targets[open.target];
   rules::Event& event = open.live ? events_[1 - spare_] : kept_event_;
   rules::Scratch& scratch = open.live ? scratches_[1 - spare_] : kept_scratch_;
-  std::string_view whole;  // without data: the first line is all, and the decoder has left its text in the event
+  std::string_view
+      whole;  // without data: the first line is all, and the decoder has left its text in the event
   if (open.rest.data() != nullptr) {
-    whole = {open.line.data(), static_cast<std::size_t>(open.rest.data() + open.rest.size() - open.line.data())};
+    whole = {open.line.data(),
+             static_cast<std::size_t>(open.rest.data() + open.rest.size() - open.line.data())};
   }
   if (!open.live) {
     // A newline behind the first line and room to read behind: as the decoder wants it.
@@ -343,7 +367,8 @@ void Worker::finish_idle(std::chrono::nanoseconds now) {
 void Worker::finish_all(std::uint32_t generation) {
   const auto first = open_.lower_bound(stream_key(generation, Stream::none));
   auto at = first;
-  for (; at != open_.end() && at->first <= stream_key(generation, Stream::standard_error); ++at) finish(at->second);
+  for (; at != open_.end() && at->first <= stream_key(generation, Stream::standard_error); ++at)
+    finish(at->second);
   open_.erase(first, at);
   last_open_ = nullptr;
 }
@@ -359,11 +384,12 @@ void Worker::commit() {
   totals_.rules = delta_.rules;
   for (metrics::FamilyId family = 0; family < totals_.metrics.size(); ++family) {
     totals_.metrics[family] = {.series = delta_.series.size(family),
-                                .labels_cut = delta_.series.labels_cut(family),
-                                .overflowed = delta_.series.overflowed(family)};
+                               .labels_cut = delta_.series.labels_cut(family),
+                               .overflowed = delta_.series.overflowed(family)};
   }
   totals_.overflows.clear();
-  for (const rules::CappedValues& label : delta_.capped) totals_.overflows.push_back(label.overflowed);
+  for (const rules::CappedValues& label : delta_.capped)
+    totals_.overflows.push_back(label.overflowed);
   for (std::uint32_t target = 0; target < totals_.targets.size(); ++target) {
     const Rotations rotations = inputs_.rotations(target);
     totals_.targets[target].renamed = rotations.renamed;

@@ -1,5 +1,6 @@
-// Worker: the whole daemon in one loop: read, decode, count; commit; publish. The only writer of series. Everything in it
-// lives on the thread that calls run(); commit_now() and stop() may be called from any thread.
+// Worker: the whole daemon in one loop: read, decode, count; commit; publish. The only writer of
+// series. Everything in it lives on the thread that calls run(); commit_now() and stop() may be
+// called from any thread.
 #pragma once
 
 #include <atomic>
@@ -20,8 +21,8 @@
 #include "pipeline/inputs.h"
 #include "pipeline/owned_fd.h"
 #include "pipeline/wrapper.h"
-#include "rules/delta.h"
 #include "rules/continuation.h"
+#include "rules/delta.h"
 #include "rules/record_decoder.h"
 #include "rules/rule_set.h"
 #include "sinks/metrics/own_metrics.h"
@@ -30,37 +31,40 @@
 namespace logtally::pipeline {
 
 struct WorkerOptions {
-  std::vector<Wrapper> wrappers;                      // by target
+  std::vector<Wrapper> wrappers;  // by target
   std::uint64_t record_bytes = 1024 * 1024;
   std::uint64_t record_lines = 1000;
   std::uint64_t series_per_metric = 2'000;
   std::uint64_t series = 50'000;
-  bool follow = true;                                 // false: files that are read once; event time is theirs alone
-  std::chrono::milliseconds idle{1000};               // after which nothing continues a record any more
-  std::chrono::milliseconds commit_interval{1000};    // a group is committed at least this often
-  std::function<void(const std::string&)> log;        // one line for the operator
+  bool follow = true;  // false: files that are read once; event time is theirs alone
+  std::chrono::milliseconds idle{1000};  // after which nothing continues a record any more
+  std::chrono::milliseconds commit_interval{1000};  // a group is committed at least this often
+  std::function<void(const std::string&)> log;      // one line for the operator
   Clock clock = system_clock();
 };
 
 class Worker {
  public:
-  // All but `options` is borrowed and outlives the worker. The registry is one that was made for series().
+  // All but `options` is borrowed and outlives the worker. The registry is one that was made for
+  // series().
   Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, WorkerOptions options);
 
   const metrics::Delta& series() const { return delta_.series; }
   // `own` may be null.
   void connect(metrics::Registry& registry, metrics::OwnMetrics* own);
 
-  // Counts until every input is at its end or stop() is called; all that was read is committed then.
+  // Counts until every input is at its end or stop() is called; all that was read is committed
+  // then.
   void run();
 
-  // Instead of run(), for who turns the clock by hand: what can be read now, and what has been idle for long enough.
+  // Instead of run(), for who turns the clock by hand: what can be read now, and what has been idle
+  // for long enough.
   void step();
 
   // Any thread: ends run() soon.
   void stop();
-  // Any thread: has everything that is there to be read now counted and committed, waiting for it at most so long. False
-  // when it took longer (the worker goes on with it).
+  // Any thread: has everything that is there to be read now counted and committed, waiting for it
+  // at most so long. False when it took longer (the worker goes on with it).
   bool commit_now(std::chrono::milliseconds timeout);
 
   // After run(), or on its thread.
@@ -76,28 +80,32 @@ class Worker {
   Progress progress() const;
 
  private:
-  // A record of a stream that further lines may continue. Within the chunk in which it began it is live: decoded in
-  // spare-and-live events, its text in the chunk. Behind that, or where a wrapper was taken off, its text is kept.
+  // A record of a stream that further lines may continue. Within the chunk in which it began it is
+  // live: decoded in spare-and-live events, its text in the chunk. Behind that, or where a wrapper
+  // was taken off, its text is kept.
   struct OpenRecord {
     rules::Continuation judge;
     bool pending = false;
     bool live = false;
     std::uint32_t target = 0;
     rules::RecordOrigin origin;
-    std::string file;                  // origin.file, once it is kept
-    std::string_view line;             // live: the first line
-    std::string_view rest;             // live: the lines behind it, with their newlines
-    std::string text;                  // kept: both, and room to read behind
-    std::size_t first = 0;             // kept: length of the first line
+    std::string file;       // origin.file, once it is kept
+    std::string_view line;  // live: the first line
+    std::string_view rest;  // live: the lines behind it, with their newlines
+    std::string text;       // kept: both, and room to read behind
+    std::size_t first = 0;  // kept: length of the first line
     std::uint64_t lines = 0;
     bool full = false;                 // over record_bytes: nothing more is kept
     std::chrono::nanoseconds last{0};  // steady time of its last line
   };
 
   void count(const Chunk& chunk);
-  const char* count_line(const char* line, const char* end, const Chunk& chunk, metrics::TargetTotals& totals);
-  void count_unwrapped(const Unwrapped& record, std::uint32_t target, metrics::TargetTotals& totals);
-  void count_text(std::string_view line, OpenRecord& open, std::uint32_t target, bool in_chunk, metrics::TargetTotals& totals);
+  const char* count_line(const char* line, const char* end, const Chunk& chunk,
+                         metrics::TargetTotals& totals);
+  void count_unwrapped(const Unwrapped& record, std::uint32_t target,
+                       metrics::TargetTotals& totals);
+  void count_text(std::string_view line, OpenRecord& open, std::uint32_t target, bool in_chunk,
+                  metrics::TargetTotals& totals);
   OpenRecord& open_record(std::uint32_t generation, Stream stream);
   void begin(OpenRecord& open, std::string_view line, std::uint32_t target, bool in_chunk);
   void append(OpenRecord& open, std::string_view line);
@@ -114,31 +122,31 @@ class Worker {
   Inputs& inputs_;
   WorkerOptions options_;
   rules::RecordDecoder decoder_;
-  rules::Event events_[2];                            // the live record's, and the next line's
+  rules::Event events_[2];  // the live record's, and the next line's
   rules::Scratch scratches_[2];
-  std::size_t spare_ = 0;                             // which of them is free
-  rules::Event kept_event_;                           // of a kept record that is finished
+  std::size_t spare_ = 0;    // which of them is free
+  rules::Event kept_event_;  // of a kept record that is finished
   rules::Scratch kept_scratch_;
-  rules::RecordOrigin origin_;                        // of the line that is looked at
+  rules::RecordOrigin origin_;  // of the line that is looked at
   rules::Delta delta_;
-  std::map<std::uint64_t, OpenRecord> open_;          // by generation and stream
-  std::size_t pending_ = 0;                           // of them
-  OpenRecord* last_open_ = nullptr;                   // the one looked up last
+  std::map<std::uint64_t, OpenRecord> open_;  // by generation and stream
+  std::size_t pending_ = 0;                   // of them
+  OpenRecord* last_open_ = nullptr;           // the one looked up last
   std::uint64_t last_key_ = 0;
-  std::vector<Unwrapper> unwrappers_;                 // by target
-  std::uint32_t seen_generations_ = 0;                // numbers below are known to the unwrappers
+  std::vector<Unwrapper> unwrappers_;   // by target
+  std::uint32_t seen_generations_ = 0;  // numbers below are known to the unwrappers
   metrics::Totals totals_;
   metrics::Registry* registry_ = nullptr;
   metrics::OwnMetrics* own_ = nullptr;
 
-  OwnedFd wake_;                                      // an eventfd: something to do besides reading
+  OwnedFd wake_;  // an eventfd: something to do besides reading
   std::atomic<bool> stopping_ = false;
-  std::atomic<std::uint64_t> commits_asked_ = 0;      // tickets handed out
+  std::atomic<std::uint64_t> commits_asked_ = 0;  // tickets handed out
   mutable std::mutex mutex_;
   std::condition_variable committed_;
-  std::uint64_t commits_done_ = 0;                    // guarded by mutex_: tickets that a commit has served
-  bool finished_ = false;                             // guarded by mutex_
-  Progress progress_;                                 // guarded by mutex_
+  std::uint64_t commits_done_ = 0;  // guarded by mutex_: tickets that a commit has served
+  bool finished_ = false;           // guarded by mutex_
+  Progress progress_;               // guarded by mutex_
 };
 
 }  // namespace logtally::pipeline

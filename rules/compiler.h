@@ -1,5 +1,5 @@
-// Compiler: rule files -> RuleSet. Internal to rules/; the way in is RuleSet::compile(). It reports all faults of all files,
-// each with its place, and never stops at the first.
+// Compiler: rule files -> RuleSet. Internal to rules/; the way in is RuleSet::compile(). It reports
+// all faults of all files, each with its place, and never stops at the first.
 #pragma once
 
 #include <map>
@@ -19,7 +19,8 @@ namespace logtally::rules {
 
 class Compiler {
  public:
-  explicit Compiler(config::Diagnostics& diagnostics) : diagnostics_(diagnostics), set_(new RuleSet) {}
+  explicit Compiler(config::Diagnostics& diagnostics)
+      : diagnostics_(diagnostics), set_(new RuleSet) {}
 
   std::shared_ptr<const RuleSet> compile(std::span<const RuleSet::Source> sources);
 
@@ -31,8 +32,8 @@ class Compiler {
   struct Metric {
     metrics::FamilyId id = 0;
     config::Place place;
-    Base base = Base::none;                                        // `unit`, else from the name
-    std::vector<std::optional<std::string>> label_defaults;        // by label
+    Base base = Base::none;                                  // `unit`, else from the name
+    std::vector<std::optional<std::string>> label_defaults;  // by label
   };
   struct RuleEntry {
     const Document* document = nullptr;
@@ -56,8 +57,8 @@ class Compiler {
   struct RuleNames {
     std::vector<std::string> captures;
     std::vector<std::pair<std::string, std::uint16_t>> lets;  // visible ones: name, number
-    std::vector<std::vector<Ref>> let_inputs;                 // by number: base names that it depends on
-    std::vector<std::string> rows;                            // columns that `take` actions have given so far
+    std::vector<std::vector<Ref>> let_inputs;  // by number: base names that it depends on
+    std::vector<std::string> rows;             // columns that `take` actions have given so far
   };
 
   // declarations.cc: what files declare
@@ -67,14 +68,15 @@ class Compiler {
   void collect_rules(const Document& document, const Node& node);
   void compile_metrics(const Document& document, const Node& node);
   void compile_metric(const Document& document, const Node& key, const Node& body);
-  void compile_labels(const Document& document, const Node& node, metrics::FamilySpec& spec, Metric& metric,
-                      std::vector<LabelPolicy>& policies);
+  void compile_labels(const Document& document, const Node& node, metrics::FamilySpec& spec,
+                      Metric& metric, std::vector<LabelPolicy>& policies);
   void compile_buckets(const Document& document, const Node& node, metrics::FamilySpec& spec);
   void compile_formats(const Document& document, const Node& node);
   void compile_format(const Document& document, const Node& key, const Node& body);
   void compile_tables(const Document& document, const Node& node);
   void compile_table(const Document& document, const Node& key, const Node& body);
-  void compile_open(const Document& document, const Node& node, const TableSpec& spec, TableRules& rules);
+  void compile_open(const Document& document, const Node& node, const TableSpec& spec,
+                    TableRules& rules);
   void compile_maps(const Document& document, const Node& node);
   void compile_rewrite(const Document& document, const Node& node, Map& map);
   void resolve_well_known();
@@ -89,25 +91,33 @@ class Compiler {
   void compile_actions(const Document& document, const Node& node, Rule& rule, RuleNames& names);
   void compile_action(const Document& document, const Node& node, Rule& rule, RuleNames& names);
   void check_label_names(const Document& document, const Node* node, const Metric& metric);
-  void compile_action_labels(const Document& document, const Node* node, const Metric& metric, Action& action, RuleNames& names);
-  void compile_set_for(const Document& document, const Node& node, Action& action, const Node& where, RuleNames& names);
-  void compile_delete(const Document& document, const Node& node, const Node& target, Action& action, RuleNames& names);
+  void compile_action_labels(const Document& document, const Node* node, const Metric& metric,
+                             Action& action, RuleNames& names);
+  void compile_set_for(const Document& document, const Node& node, Action& action,
+                       const Node& where, RuleNames& names);
+  void compile_delete(const Document& document, const Node& node, const Node& target,
+                      Action& action, RuleNames& names);
   bool compile_tracking(const Document& document, const Node& node, Rule& rule, RuleNames& names);
-  LabelSource compile_label(const Document& document, const Node* value, const Metric& metric, std::size_t label, RuleNames& names);
+  LabelSource compile_label(const Document& document, const Node* value, const Metric& metric,
+                            std::size_t label, RuleNames& names);
   const Metric* find_metric(const Document& document, const Node& name);
   void compile_value(const Document& document, const Node& node, Action& action, RuleNames& names);
-  void compile_unit(const Document& document, const Node& node, const Metric& metric, Action& action);
+  void compile_unit(const Document& document, const Node& node, const Metric& metric,
+                    Action& action);
   void gather_label_inputs(Rule& rule, const RuleNames& names);
   void build_dispatch();
 
   // Values in files
-  std::optional<Expression> compile_expression(const Document& document, const Node& node, RuleNames& names);
+  std::optional<Expression> compile_expression(const Document& document, const Node& node,
+                                               RuleNames& names);
   Names names_for(RuleNames& names);
   Ref resolve(const std::string& path, RuleNames& names);
   Ref resolve_line_field(const FieldPath& path);
   Ref field_ref(FieldId field) const;
-  std::shared_ptr<const re2::RE2> compile_regular_expression(const Document& document, const Node& node);
-  std::optional<Decimal> number_of(const Document& document, const Node& node, std::string_view what);
+  std::shared_ptr<const re2::RE2> compile_regular_expression(const Document& document,
+                                                             const Node& node);
+  std::optional<Decimal> number_of(const Document& document, const Node& node,
+                                   std::string_view what);
 
   bool expect_text(const Document& document, const Node& node, std::string_view what);
   // Reports keys that are neither allowed nor known to be coming.
@@ -115,13 +125,17 @@ class Compiler {
     std::vector<std::string_view> allowed;
     std::vector<std::string_view> later;
   };
-  void check_keys(const Document& document, const Node& map, const Keys& keys, std::string_view owner);
+  void check_keys(const Document& document, const Node& map, const Keys& keys,
+                  std::string_view owner);
   config::Reading reading(const Document& document) { return {document, diagnostics_}; }
-  config::Diagnostic& fault(std::string code, const Document& document, const Node& node, std::string message, std::string label = {}) {
-    return diagnostics_.add(std::move(code), document.place(node), std::move(message), std::move(label));
+  config::Diagnostic& fault(std::string code, const Document& document, const Node& node,
+                            std::string message, std::string label = {}) {
+    return diagnostics_.add(std::move(code), document.place(node), std::move(message),
+                            std::move(label));
   }
   // The place of a part of a scalar's text.
-  static config::Place part_of(const Document& document, const Node& node, std::size_t offset, std::size_t length);
+  static config::Place part_of(const Document& document, const Node& node, std::size_t offset,
+                               std::size_t length);
 
   config::Diagnostics& diagnostics_;
   std::shared_ptr<RuleSet> set_;
@@ -136,14 +150,16 @@ class Compiler {
   std::map<std::string, Metric, std::less<>> metrics_;
   std::map<std::string, config::Place, std::less<>> alias_places_;
   std::map<std::string, std::pair<const Map*, config::Place>, std::less<>> maps_;
-  std::map<std::string, std::vector<FieldPath>, std::less<>> well_known_;  // with the built-in names
+  std::map<std::string, std::vector<FieldPath>, std::less<>>
+      well_known_;  // with the built-in names
   std::vector<std::string> rule_order_;
   std::map<std::string, RuleEntry, std::less<>> rule_entries_;
   std::vector<Switch> switches_;
   bool too_many_fields_ = false;  // reported once
 };
 
-// A plain scalar as it is compared: booleans in lower case, numbers in canonical form. Quoted text is itself.
+// A plain scalar as it is compared: booleans in lower case, numbers in canonical form. Quoted text
+// is itself.
 std::string canonical_scalar(const config::Node& node);
 
 bool valid_metric_name(std::string_view name);

@@ -1,4 +1,5 @@
-// The declaring half of the compiler: which files say what, metrics, maps, lifted and well-known names.
+// The declaring half of the compiler: which files say what, metrics, maps, lifted and well-known
+// names.
 #include <algorithm>
 
 #include <re2/re2.h>
@@ -29,7 +30,8 @@ bool digit(char c) { return c >= '0' && c <= '9'; }
 
 bool valid_metric_name(std::string_view name) {
   return !name.empty() && (letter(name[0]) || name[0] == ':') &&
-         std::all_of(name.begin(), name.end(), [](char c) { return letter(c) || digit(c) || c == ':'; });
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return letter(c) || digit(c) || c == ':'; });
 }
 
 bool valid_label_name(std::string_view name) {
@@ -44,7 +46,8 @@ std::string canonical_scalar(const config::Node& node) {
   if (lower == "true" || lower == "false") return lower;
   const bool plain = node.text.find_first_not_of("-0123456789") == std::string::npos;
   const metrics::ParsedDecimal number = metrics::parse_decimal(node.text);
-  return plain || number.error != metrics::NumberError::none ? node.text : metrics::to_string(number.value);
+  return plain || number.error != metrics::NumberError::none ? node.text
+                                                             : metrics::to_string(number.value);
 }
 
 bool Compiler::expect_text(const Document& document, const Node& node, std::string_view what) {
@@ -53,7 +56,8 @@ bool Compiler::expect_text(const Document& document, const Node& node, std::stri
   return false;
 }
 
-void Compiler::check_keys(const Document& document, const Node& map, const Keys& keys, std::string_view owner) {
+void Compiler::check_keys(const Document& document, const Node& map, const Keys& keys,
+                          std::string_view owner) {
   for (const Node::Entry& entry : map.entries) {
     const auto is = [&](std::string_view name) { return entry.key.text == name; };
     if (std::any_of(keys.allowed.begin(), keys.allowed.end(), is)) continue;
@@ -65,13 +69,16 @@ void Compiler::check_keys(const Document& document, const Node& map, const Keys&
   }
 }
 
-config::Place Compiler::part_of(const Document& document, const Node& node, std::size_t offset, std::size_t length) {
+config::Place Compiler::part_of(const Document& document, const Node& node, std::size_t offset,
+                                std::size_t length) {
   const std::string& text = document.file->text;
   for (const std::size_t lead : {std::size_t{0}, std::size_t{1}}) {
     const std::size_t begin = node.span.begin + lead;
-    if (begin + node.text.size() <= text.size() && text.compare(begin, node.text.size(), node.text) == 0) {
+    if (begin + node.text.size() <= text.size() &&
+        text.compare(begin, node.text.size(), node.text) == 0) {
       const auto first = static_cast<std::uint32_t>(begin + std::min(offset, node.text.size()));
-      return {document.file, {first, static_cast<std::uint32_t>(first + std::max<std::size_t>(length, 1))}};
+      return {document.file,
+              {first, static_cast<std::uint32_t>(first + std::max<std::size_t>(length, 1))}};
     }
   }
   return document.place(node);  // escapes or several lines: the text does not stand there as it is
@@ -86,7 +93,8 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
   for (const auto& [document, node] : metric_nodes_) compile_metrics(*document, *node);
   for (const auto& [alias, place] : alias_places_) {
     if (const auto metric = metrics_.find(alias); metric != metrics_.end()) {
-      diagnostics_.add("E031", place, "the name `" + alias + "` is given twice").also.push_back({metric->second.place, "a metric is declared by it here"});
+      diagnostics_.add("E031", place, "the name `" + alias + "` is given twice")
+          .also.push_back({metric->second.place, "a metric is declared by it here"});
     }
   }
   for (const auto& [document, node] : table_nodes_) compile_tables(*document, *node);
@@ -96,8 +104,10 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
       found->second.enabled = s.enabled;
       continue;
     }
-    config::Diagnostic& d = fault("E037", *s.document, *s.key, "there is no rule `" + s.key->text + "` to switch");
-    if (const std::string near = config::suggest(s.key->text, rule_order_); !near.empty()) d.label = "did you mean `" + near + "`?";
+    config::Diagnostic& d =
+        fault("E037", *s.document, *s.key, "there is no rule `" + s.key->text + "` to switch");
+    if (const std::string near = config::suggest(s.key->text, rule_order_); !near.empty())
+      d.label = "did you mean `" + near + "`?";
   }
   for (const std::string& name : rule_order_) compile_rule(rule_entries_.at(name));
   if (diagnostics_.has_errors()) return nullptr;
@@ -111,9 +121,12 @@ void Compiler::collect(const RuleSet::Source& source) {
   if (!config::expect_map(reading(document), document.root, "a rule file")) return;
   if (!source.configuration) {
     check_keys(document, document.root,
-               {.allowed = {"version", "lift", "normalise", "formats", "metrics", "maps", "tables", "rules"}, .later = {"redact", "tests"}},
+               {.allowed = {"version", "lift", "normalise", "formats", "metrics", "maps", "tables",
+                            "rules"},
+                .later = {"redact", "tests"}},
                "a rule file");
-    if (const Node* version = document.root.find("version"); version != nullptr && version->text != "1") {
+    if (const Node* version = document.root.find("version");
+        version != nullptr && version->text != "1") {
       fault("E013", document, *version, "this version of logtally reads `version: 1`");
     }
   } else {
@@ -136,7 +149,8 @@ void Compiler::collect_lift(const Document& document, const Node& node) {
   std::vector<std::string> names;
   if (!config::read_texts(reading(document), node, names)) return;
   for (std::string& name : names) {
-    if (std::find(lift_.begin(), lift_.end(), name) == lift_.end()) lift_.push_back(std::move(name));
+    if (std::find(lift_.begin(), lift_.end(), name) == lift_.end())
+      lift_.push_back(std::move(name));
   }
 }
 
@@ -162,7 +176,8 @@ void Compiler::resolve_well_known() {
     std::vector<FieldPath>& paths = well_known_[name];
     for (const std::string& spelling : spellings) {
       FieldPath path = parse_field_path(spelling);
-      if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(std::move(path));
+      if (std::find(paths.begin(), paths.end(), path) == paths.end())
+        paths.push_back(std::move(path));
     }
   }
   FieldPlan& plan = set_->plan_;
@@ -183,14 +198,17 @@ void Compiler::collect_rules(const Document& document, const Node& node) {
       switches_.push_back({&document, &entry.key, on});
       continue;
     }
-    const auto [at, born] = rule_entries_.try_emplace(entry.key.text, RuleEntry{&document, &entry.key, &entry.value, true});
+    const auto [at, born] = rule_entries_.try_emplace(
+        entry.key.text, RuleEntry{&document, &entry.key, &entry.value, true});
     if (born) {
       rule_order_.push_back(entry.key.text);
       continue;
     }
-    config::Diagnostic& d = fault("E031", document, entry.key, "rule `" + entry.key.text + "` is defined twice");
+    config::Diagnostic& d =
+        fault("E031", document, entry.key, "rule `" + entry.key.text + "` is defined twice");
     d.also.push_back({at->second.document->place(*at->second.key), "first defined here"});
-    d.helps.push_back("names are unique over all files; to switch a rule of another file: `" + entry.key.text + ": false`");
+    d.helps.push_back("names are unique over all files; to switch a rule of another file: `" +
+                      entry.key.text + ": false`");
   }
 }
 
@@ -203,11 +221,13 @@ void Compiler::compile_metrics(const Document& document, const Node& node) {
 
 void Compiler::compile_metric(const Document& document, const Node& key, const Node& body) {
   if (!valid_metric_name(key.text)) {
-    fault("E032", document, key, "`" + key.text + "` is no name for a metric", "letters, digits, `_` and `:`, not a digit first");
+    fault("E032", document, key, "`" + key.text + "` is no name for a metric",
+          "letters, digits, `_` and `:`, not a digit first");
     return;
   }
   if (const auto known = metrics_.find(key.text); known != metrics_.end()) {
-    fault("E031", document, key, "metric `" + key.text + "` is declared twice").also.push_back({known->second.place, "first declared here"});
+    fault("E031", document, key, "metric `" + key.text + "` is declared twice")
+        .also.push_back({known->second.place, "first declared here"});
     return;
   }
   Metric metric;
@@ -220,29 +240,40 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
 
   if (config::expect_map(reading(document), body, "a metric")) {
     check_keys(document, body,
-               {.allowed = {"type", "help", "labels", "buckets", "unit", "min", "aliases"}, .later = {"init", "max_series", "ttl", "exemplar"}},
+               {.allowed = {"type", "help", "labels", "buckets", "unit", "min", "aliases"},
+                .later = {"init", "max_series", "ttl", "exemplar"}},
                "a metric");
     if (const Node* type = body.find("type"); type == nullptr) {
-      fault("E011", document, key, "metric `" + key.text + "` has no `type`").helps.emplace_back("type: counter, gauge or histogram");
+      fault("E011", document, key, "metric `" + key.text + "` has no `type`")
+          .helps.emplace_back("type: counter, gauge or histogram");
     } else {
       constexpr std::string_view kTypes[] = {"counter", "gauge", "histogram"};
       std::size_t index = 0;
-      if (config::read_word(reading(document), *type, kTypes, index)) spec.type = static_cast<metrics::MetricType>(index);
+      if (config::read_word(reading(document), *type, kTypes, index))
+        spec.type = static_cast<metrics::MetricType>(index);
     }
     if (const Node* help = body.find("help"); help == nullptr) {
-      fault("E011", document, key, "metric `" + key.text + "` has no `help`").helps.emplace_back("one line for the people who read the page");
+      fault("E011", document, key, "metric `" + key.text + "` has no `help`")
+          .helps.emplace_back("one line for the people who read the page");
     } else if (expect_text(document, *help, "`help`")) {
       spec.help = help->text;
     }
-    if (const Node* labels = body.find("labels")) compile_labels(document, *labels, spec, metric, policies);
-    if (const Node* unit = body.find("unit"); unit != nullptr && expect_text(document, *unit, "`unit`")) {
-      constexpr std::pair<std::string_view, Base> kBases[] = {
-          {"seconds", Base::seconds}, {"bytes", Base::bytes}, {"ratio", Base::ratio}, {"usd", Base::usd}};
-      const auto* found = std::find_if(std::begin(kBases), std::end(kBases), [&](const auto& b) { return b.first == unit->text; });
+    if (const Node* labels = body.find("labels"))
+      compile_labels(document, *labels, spec, metric, policies);
+    if (const Node* unit = body.find("unit");
+        unit != nullptr && expect_text(document, *unit, "`unit`")) {
+      constexpr std::pair<std::string_view, Base> kBases[] = {{"seconds", Base::seconds},
+                                                              {"bytes", Base::bytes},
+                                                              {"ratio", Base::ratio},
+                                                              {"usd", Base::usd}};
+      const auto* found = std::find_if(std::begin(kBases), std::end(kBases),
+                                       [&](const auto& b) { return b.first == unit->text; });
       if (found == std::end(kBases)) {
-        fault("E050", document, *unit, "`" + unit->text + "` is no base unit", "seconds, bytes, ratio or usd");
+        fault("E050", document, *unit, "`" + unit->text + "` is no base unit",
+              "seconds, bytes, ratio or usd");
       } else if (metric.base != Base::none && metric.base != found->second) {
-        fault("E051", document, *unit, "the name says " + std::string(base_name(metric.base)) + ", the unit " + unit->text);
+        fault("E051", document, *unit,
+              "the name says " + std::string(base_name(metric.base)) + ", the unit " + unit->text);
       } else {
         metric.base = found->second;
       }
@@ -254,22 +285,28 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
         fault("E035", document, *buckets, "only histograms have buckets");
       }
     } else if (spec.type == metrics::MetricType::histogram) {
-      for (const char* bound : {"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10"}) {
+      for (const char* bound :
+           {"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10"}) {
         spec.buckets.push_back(metrics::parse_decimal(bound).value);
       }
       fault("W203", document, key, "histogram `" + key.text + "` names no buckets")
           .notes.emplace_back("it gets 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10");
     }
-    if (const Node* aliases = body.find("aliases"); aliases != nullptr && config::read_texts(reading(document), *aliases, spec.aliases)) {
+    if (const Node* aliases = body.find("aliases");
+        aliases != nullptr && config::read_texts(reading(document), *aliases, spec.aliases)) {
       for (const std::string& alias : spec.aliases) {
-        if (!valid_metric_name(alias)) fault("E032", document, *aliases, "`" + alias + "` is no name for a metric");
+        if (!valid_metric_name(alias))
+          fault("E032", document, *aliases, "`" + alias + "` is no name for a metric");
         const auto [known, born] = alias_places_.try_emplace(alias, document.place(*aliases));
-        if (!born) fault("E031", document, *aliases, "the name `" + alias + "` is given twice").also.push_back({known->second, "first given here"});
+        if (!born)
+          fault("E031", document, *aliases, "the name `" + alias + "` is given twice")
+              .also.push_back({known->second, "first given here"});
       }
     }
     if (const Node* min = body.find("min")) {
       spec.min = number_of(document, *min, "`min`");
-      if (spec.type != metrics::MetricType::gauge) fault("E035", document, *min, "only gauges have a `min`");
+      if (spec.type != metrics::MetricType::gauge)
+        fault("E035", document, *min, "only gauges have a `min`");
     }
   }
   // A faulty metric is known all the same: what uses it need not be reported too.
@@ -283,13 +320,15 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
   metrics_.emplace(key.text, std::move(metric));
 }
 
-void Compiler::compile_labels(const Document& document, const Node& node, metrics::FamilySpec& spec, Metric& metric,
-                              std::vector<LabelPolicy>& policies) {
+void Compiler::compile_labels(const Document& document, const Node& node, metrics::FamilySpec& spec,
+                              Metric& metric, std::vector<LabelPolicy>& policies) {
   const auto add = [&](const Node& name) {
     if (!name.is_scalar() || !valid_label_name(name.text)) {
-      fault("E033", document, name, "`" + name.text + "` is no name for a label", "letters, digits and `_`, not a digit first, not `__`");
+      fault("E033", document, name, "`" + name.text + "` is no name for a label",
+            "letters, digits and `_`, not a digit first, not `__`");
     } else if (name.text == "le" || name.text == "quantile") {
-      fault("E033", document, name, "the label `" + name.text + "` belongs to histograms and summaries themselves");
+      fault("E033", document, name,
+            "the label `" + name.text + "` belongs to histograms and summaries themselves");
     } else if (std::find(spec.labels.begin(), spec.labels.end(), name.text) != spec.labels.end()) {
       fault("E004", document, name, "label `" + name.text + "` stands twice");
     } else if (spec.labels.size() == kMaxLabels) {
@@ -307,43 +346,53 @@ void Compiler::compile_labels(const Document& document, const Node& node, metric
     return;
   }
   if (!node.is_map()) {
-    fault("E010", document, node, "`labels` is a list of names, or a map of names").helps.emplace_back("labels: [method, status]");
+    fault("E010", document, node, "`labels` is a list of names, or a map of names")
+        .helps.emplace_back("labels: [method, status]");
     return;
   }
   for (const Node::Entry& entry : node.entries) {
     if (!add(entry.key)) continue;
     if (entry.value.is_null()) continue;
     if (!config::expect_map(reading(document), entry.value, "a label")) continue;
-    check_keys(document, entry.value, {.allowed = {"default", "values", "max", "overflow"}, .later = {}}, "a label");
+    check_keys(document, entry.value,
+               {.allowed = {"default", "values", "max", "overflow"}, .later = {}}, "a label");
     if (const Node* otherwise = entry.value.find("default"); otherwise != nullptr) {
-      if (expect_text(document, *otherwise, "`default`")) metric.label_defaults.back() = canonical_scalar(*otherwise);
+      if (expect_text(document, *otherwise, "`default`"))
+        metric.label_defaults.back() = canonical_scalar(*otherwise);
     }
-    if (const Node* overflow = entry.value.find("overflow"); overflow != nullptr && expect_text(document, *overflow, "`overflow`")) {
+    if (const Node* overflow = entry.value.find("overflow");
+        overflow != nullptr && expect_text(document, *overflow, "`overflow`")) {
       policies.back().overflow = canonical_scalar(*overflow);
     }
     if (const Node* most = entry.value.find("max"); most != nullptr) {
       std::uint64_t max = 0;
-      if (config::read_count(reading(document), *most, 1, 100'000, max)) policies.back().max = static_cast<std::uint32_t>(max);
+      if (config::read_count(reading(document), *most, 1, 100'000, max))
+        policies.back().max = static_cast<std::uint32_t>(max);
     }
     if (const Node* closed = entry.value.find("values"); closed != nullptr) {
       if (!closed->is_sequence() || closed->items.empty()) {
-        fault("E010", document, *closed, "`values` is a list of the values that the label can have");
+        fault("E010", document, *closed,
+              "`values` is a list of the values that the label can have");
         continue;
       }
       for (const Node& value : closed->items) {
-        if (expect_text(document, value, "a label's value")) policies.back().values.push_back(canonical_scalar(value));
+        if (expect_text(document, value, "a label's value"))
+          policies.back().values.push_back(canonical_scalar(value));
       }
     }
   }
 }
 
-void Compiler::compile_buckets(const Document& document, const Node& node, metrics::FamilySpec& spec) {
+void Compiler::compile_buckets(const Document& document, const Node& node,
+                               metrics::FamilySpec& spec) {
   if (node.is_scalar() && (node.text.starts_with("exp(") || node.text.starts_with("linear("))) {
-    fault("E014", document, node, "buckets by a formula are not in this version yet").helps.emplace_back("list them: buckets: [0.1, 0.5, 1, 5]");
+    fault("E014", document, node, "buckets by a formula are not in this version yet")
+        .helps.emplace_back("list them: buckets: [0.1, 0.5, 1, 5]");
     return;
   }
   if (!node.is_sequence() || node.items.empty()) {
-    fault("E060", document, node, "`buckets` is a list of upper bounds").helps.emplace_back("buckets: [0.1, 0.5, 1, 5]");
+    fault("E060", document, node, "`buckets` is a list of upper bounds")
+        .helps.emplace_back("buckets: [0.1, 0.5, 1, 5]");
     return;
   }
   constexpr std::size_t kMaxBuckets = 200;
@@ -353,14 +402,16 @@ void Compiler::compile_buckets(const Document& document, const Node& node, metri
   }
   const Node* before = nullptr;
   for (const Node& item : node.items) {
-    if (item.is_scalar() && (item.text == "+Inf" || item.text == "Inf" || item.text == ".inf") && &item == &node.items.back()) {
+    if (item.is_scalar() && (item.text == "+Inf" || item.text == "Inf" || item.text == ".inf") &&
+        &item == &node.items.back()) {
       continue;  // always there: naming it is harmless
     }
     const auto bound = number_of(document, item, "a bucket's bound");
     if (!bound) continue;
     if (!spec.buckets.empty() && *bound <= spec.buckets.back()) {
       const bool equal = *bound == spec.buckets.back();
-      fault("E061", document, item, "buckets must increase", (equal ? "equal to the " : "smaller than the ") + before->text + " before it");
+      fault("E061", document, item, "buckets must increase",
+            (equal ? "equal to the " : "smaller than the ") + before->text + " before it");
       continue;
     }
     spec.buckets.push_back(*bound);
@@ -368,10 +419,14 @@ void Compiler::compile_buckets(const Document& document, const Node& node, metri
   }
 }
 
-std::optional<Decimal> Compiler::number_of(const Document& document, const Node& node, std::string_view what) {
-  const metrics::ParsedDecimal parsed = node.is_scalar() && !node.quoted ? metrics::parse_decimal(node.text) : metrics::parse_decimal("");
+std::optional<Decimal> Compiler::number_of(const Document& document, const Node& node,
+                                           std::string_view what) {
+  const metrics::ParsedDecimal parsed = node.is_scalar() && !node.quoted
+                                            ? metrics::parse_decimal(node.text)
+                                            : metrics::parse_decimal("");
   if (parsed.error == metrics::NumberError::none) return parsed.value;
-  fault("E013", document, node, std::string(what) + " is a number", parsed.error == metrics::NumberError::over_limit ? "too large" : "this is none");
+  fault("E013", document, node, std::string(what) + " is a number",
+        parsed.error == metrics::NumberError::over_limit ? "too large" : "this is none");
   return std::nullopt;
 }
 
@@ -381,11 +436,13 @@ void Compiler::compile_maps(const Document& document, const Node& node) {
   if (!config::expect_map(reading(document), node, "`maps`")) return;
   for (const Node::Entry& entry : node.entries) {
     if (const auto known = maps_.find(entry.key.text); known != maps_.end()) {
-      fault("E031", document, entry.key, "map `" + entry.key.text + "` is defined twice").also.push_back({known->second.second, "first defined here"});
+      fault("E031", document, entry.key, "map `" + entry.key.text + "` is defined twice")
+          .also.push_back({known->second.second, "first defined here"});
       continue;
     }
     if (!valid_label_name(entry.key.text)) {
-      fault("E032", document, entry.key, "`" + entry.key.text + "` is no name for a map", "letters, digits and `_`, not a digit first");
+      fault("E032", document, entry.key, "`" + entry.key.text + "` is no name for a map",
+            "letters, digits and `_`, not a digit first");
       continue;
     }
     auto map = std::make_unique<Map>();
@@ -393,7 +450,8 @@ void Compiler::compile_maps(const Document& document, const Node& node) {
     if (config::expect_map(reading(document), entry.value, "a map")) {
       const Node* rewrite = entry.value.find("rewrite");
       if (rewrite != nullptr && rewrite->is_sequence()) {
-        check_keys(document, entry.value, {.allowed = {"rewrite"}, .later = {}}, "a map that rewrites");
+        check_keys(document, entry.value, {.allowed = {"rewrite"}, .later = {}},
+                   "a map that rewrites");
         compile_rewrite(document, *rewrite, *map);
       } else {
         for (const Node::Entry& row : entry.value.entries) {
@@ -402,11 +460,13 @@ void Compiler::compile_maps(const Document& document, const Node& node) {
           } else if (row.value.is_map()) {
             std::map<std::string, std::string, std::less<>> inner;
             for (const Node::Entry& cell : row.value.entries) {
-              if (expect_text(document, cell.value, "a map's value")) inner.emplace(canonical_scalar(cell.key), canonical_scalar(cell.value));
+              if (expect_text(document, cell.value, "a map's value"))
+                inner.emplace(canonical_scalar(cell.key), canonical_scalar(cell.value));
             }
             map->entries.emplace(canonical_scalar(row.key), std::move(inner));
           } else {
-            fault("E010", document, row.value.is_null() ? row.key : row.value, "a map's value is a text, or a map of texts");
+            fault("E010", document, row.value.is_null() ? row.key : row.value,
+                  "a map's value is a text, or a map of texts");
           }
         }
       }
@@ -418,8 +478,10 @@ void Compiler::compile_maps(const Document& document, const Node& node) {
 
 void Compiler::compile_rewrite(const Document& document, const Node& node, Map& map) {
   for (const Node& row : node.items) {
-    if (!row.is_sequence() || row.items.size() != 2 || !row.items[0].is_scalar() || !row.items[1].is_scalar()) {
-      fault("E010", document, row, "a rewrite is a pair: the regular expression and the text in its place")
+    if (!row.is_sequence() || row.items.size() != 2 || !row.items[0].is_scalar() ||
+        !row.items[1].is_scalar()) {
+      fault("E010", document, row,
+            "a rewrite is a pair: the regular expression and the text in its place")
           .helps.emplace_back("rewrite: [['/\\d+', '/{id}']]");
       continue;
     }
@@ -427,14 +489,16 @@ void Compiler::compile_rewrite(const Document& document, const Node& node, Map& 
     if (!regex) continue;
     std::string error;
     if (!regex->CheckRewriteString(row.items[1].text, &error)) {
-      fault("E041", document, row.items[1], "the replacement does not go with its regular expression", error);
+      fault("E041", document, row.items[1],
+            "the replacement does not go with its regular expression", error);
       continue;
     }
     map.rewrites.push_back({regex, row.items[1].text});
   }
 }
 
-std::shared_ptr<const re2::RE2> Compiler::compile_regular_expression(const Document& document, const Node& node) {
+std::shared_ptr<const re2::RE2> Compiler::compile_regular_expression(const Document& document,
+                                                                     const Node& node) {
   if (!expect_text(document, node, "a regular expression")) return nullptr;
   if (node.text.size() > kMaxRegexBytes) {
     fault("E041", document, node, "the regular expression is longer than 1,024 bytes");
@@ -447,16 +511,20 @@ std::shared_ptr<const re2::RE2> Compiler::compile_regular_expression(const Docum
   if (regex->ok()) return regex;
   std::size_t offset = 0;
   std::size_t length = node.text.size();
-  if (const std::size_t at = node.text.find(regex->error_arg()); !regex->error_arg().empty() && at != std::string::npos) {
+  if (const std::size_t at = node.text.find(regex->error_arg());
+      !regex->error_arg().empty() && at != std::string::npos) {
     offset = at;
     length = regex->error_arg().size();
   }
-  diagnostics_.add("E041", part_of(document, node, offset, length), "RE2 refuses this regular expression: " + regex->error())
+  diagnostics_
+      .add("E041", part_of(document, node, offset, length),
+           "RE2 refuses this regular expression: " + regex->error())
       .notes.emplace_back("RE2 syntax (linear time): no look-ahead, no back-references");
   return nullptr;
 }
 
-std::shared_ptr<const RuleSet> RuleSet::compile(std::span<const Source> sources, config::Diagnostics& diagnostics) {
+std::shared_ptr<const RuleSet> RuleSet::compile(std::span<const Source> sources,
+                                                config::Diagnostics& diagnostics) {
   return Compiler(diagnostics).compile(sources);
 }
 

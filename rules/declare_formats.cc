@@ -16,27 +16,35 @@ void Compiler::compile_formats(const Document& document, const Node& node) {
 
 void Compiler::compile_format(const Document& document, const Node& key, const Node& body) {
   if (!config::expect_map(reading(document), body, "a format")) return;
-  check_keys(document, body, {.allowed = {"pattern", "continuation", "time"}, .later = {}}, "a format");
+  check_keys(document, body, {.allowed = {"pattern", "continuation", "time"}, .later = {}},
+             "a format");
   const Node* source = body.find("pattern");
   if (source == nullptr) {
-    fault("E011", document, key, "format `" + key.text + "` has no `pattern`").helps.emplace_back("pattern: '<time> [<logger>] <level> <message>'");
+    fault("E011", document, key, "format `" + key.text + "` has no `pattern`")
+        .helps.emplace_back("pattern: '<time> [<logger>] <level> <message>'");
     return;
   }
   if (!expect_text(document, *source, "`pattern`")) return;
 
   std::optional<TimeLayout> layout;
   std::string written_layout;
-  if (const Node* time = body.find("time"); time != nullptr && config::expect_map(reading(document), *time, "`time`")) {
+  if (const Node* time = body.find("time");
+      time != nullptr && config::expect_map(reading(document), *time, "`time`")) {
     check_keys(document, *time, {.allowed = {"layout", "zone"}, .later = {}}, "`time`");
     const Node* text = time->find("layout");
     const Node* zone = time->find("zone");
     if (text == nullptr) {
-      fault("E011", document, *time, "`time` has no `layout`").helps.emplace_back("layout: '%d/%b/%Y:%H:%M:%S'");
-    } else if (expect_text(document, *text, "`layout`") && (zone == nullptr || expect_text(document, *zone, "`zone`"))) {
-      auto compiled = TimeLayout::compile(text->text, zone == nullptr ? std::string_view() : std::string_view(zone->text));
+      fault("E011", document, *time, "`time` has no `layout`")
+          .helps.emplace_back("layout: '%d/%b/%Y:%H:%M:%S'");
+    } else if (expect_text(document, *text, "`layout`") &&
+               (zone == nullptr || expect_text(document, *zone, "`zone`"))) {
+      auto compiled = TimeLayout::compile(
+          text->text, zone == nullptr ? std::string_view() : std::string_view(zone->text));
       if (const auto* wrong = std::get_if<LayoutFault>(&compiled)) {
-        const Node& where = wrong->where == LayoutFault::Where::layout || zone == nullptr ? *text : *zone;
-        diagnostics_.add("E042", part_of(document, where, wrong->offset, wrong->length), wrong->text);
+        const Node& where =
+            wrong->where == LayoutFault::Where::layout || zone == nullptr ? *text : *zone;
+        diagnostics_.add("E042", part_of(document, where, wrong->offset, wrong->length),
+                         wrong->text);
       } else {
         layout = std::move(std::get<TimeLayout>(compiled));
         written_layout = text->text + '\n' + (zone == nullptr ? "" : zone->text);
@@ -59,21 +67,32 @@ void Compiler::compile_format(const Document& document, const Node& key, const N
   // Two packs may know the same format under the same name.
   for (const Format& known : set_->formats_.all()) {
     if (known.name != key.text) continue;
-    if (known.pattern.source() == source->text && known.joins == joins && known.layout == written_layout) return;
-    fault("E031", document, key, "format `" + key.text + "` is defined twice").also.push_back({formats_.at(key.text), "first defined here"});
+    if (known.pattern.source() == source->text && known.joins == joins &&
+        known.layout == written_layout)
+      return;
+    fault("E031", document, key, "format `" + key.text + "` is defined twice")
+        .also.push_back({formats_.at(key.text), "first defined here"});
     return;
   }
   formats_.emplace(key.text, document.place(key));
 
-  Format format{.name = key.text, .pattern = std::move(std::get<Pattern>(compiled)), .joins = joins,
-                .slots = {}, .is_fields = {}, .has_fields = false, .starts_with_time = false, .layout = std::move(written_layout), .behind_time = {}};
+  Format format{.name = key.text,
+                .pattern = std::move(std::get<Pattern>(compiled)),
+                .joins = joins,
+                .slots = {},
+                .is_fields = {},
+                .has_fields = false,
+                .starts_with_time = false,
+                .layout = std::move(written_layout),
+                .behind_time = {}};
   for (const Capture& capture : format.pattern.captures()) {
     const bool fields = capture.name == "fields";
     format.has_fields = format.has_fields || fields;
     format.is_fields.push_back(fields);
     const bool time = capture.name == "time";  // the pattern itself reads it
     const auto known = well_known_.find(capture.name);
-    const FieldId field = known != well_known_.end() ? set_->plan_.first_of(known->second) : set_->plan_.field({capture.name});
+    const FieldId field = known != well_known_.end() ? set_->plan_.first_of(known->second)
+                                                     : set_->plan_.field({capture.name});
     format.slots.push_back(fields || time ? kNoSlot : set_->plan_.candidates(field)[0]);
   }
   constexpr std::string_view kTime = "<time>";
@@ -98,44 +117,59 @@ void Compiler::compile_tables(const Document& document, const Node& node) {
 
 void Compiler::compile_table(const Document& document, const Node& key, const Node& body) {
   if (!valid_label_name(key.text)) {
-    fault("E032", document, key, "`" + key.text + "` is no name for a table", "letters, digits and `_`, not a digit first");
+    fault("E032", document, key, "`" + key.text + "` is no name for a table",
+          "letters, digits and `_`, not a digit first");
     return;
   }
   if (const auto known = tables_.find(key.text); known != tables_.end()) {
-    fault("E031", document, key, "table `" + key.text + "` is declared twice").also.push_back({known->second.place, "first declared here"});
+    fault("E031", document, key, "table `" + key.text + "` is declared twice")
+        .also.push_back({known->second.place, "first declared here"});
     return;
   }
   if (const auto map = maps_.find(key.text); map != maps_.end()) {
-    fault("E031", document, key, "`" + key.text + "` is a map already").also.push_back({map->second.second, "defined here"});
+    fault("E031", document, key, "`" + key.text + "` is a map already")
+        .also.push_back({map->second.second, "defined here"});
     return;
   }
-  TableEntry entry{.document = &document, .place = document.place(key), .index = static_cast<std::uint16_t>(set_->tables_.size()), .key = {}};
+  TableEntry entry{.document = &document,
+                   .place = document.place(key),
+                   .index = static_cast<std::uint16_t>(set_->tables_.size()),
+                   .key = {}};
   TableSpec spec;
   spec.name = key.text;
   spec.max = 10'000;
   TableRules rules;
   if (config::expect_map(reading(document), body, "a table")) {
-    check_keys(document, body, {.allowed = {"key", "columns", "ttl", "max", "open", "queue"}, .later = {}}, "a table");
+    check_keys(document, body,
+               {.allowed = {"key", "columns", "ttl", "max", "open", "queue"}, .later = {}},
+               "a table");
     if (const Node* parts = body.find("key"); parts == nullptr) {
-      fault("E011", document, key, "table `" + key.text + "` has no `key`").helps.emplace_back("key: $request_id");
+      fault("E011", document, key, "table `" + key.text + "` has no `key`")
+          .helps.emplace_back("key: $request_id");
     } else if (parts->is_sequence() && !parts->items.empty()) {
       for (const Node& part : parts->items) entry.key.push_back(&part);
     } else {
       entry.key.push_back(parts);
     }
-    if (const Node* columns = body.find("columns")) config::read_texts(reading(document), *columns, spec.columns);
+    if (const Node* columns = body.find("columns"))
+      config::read_texts(reading(document), *columns, spec.columns);
     for (const std::string& column : spec.columns) {
-      if (!valid_label_name(column)) fault("E032", document, *body.find("columns"), "`" + column + "` is no name for a column");
+      if (!valid_label_name(column))
+        fault("E032", document, *body.find("columns"), "`" + column + "` is no name for a column");
     }
-    if (const Node* ttl = body.find("ttl"); ttl != nullptr && expect_text(document, *ttl, "`ttl`")) {
+    if (const Node* ttl = body.find("ttl");
+        ttl != nullptr && expect_text(document, *ttl, "`ttl`")) {
       if (const auto ns = parse_duration_ns(ttl->text); ns && *ns > 0) {
         spec.ttl_ns = *ns;
       } else {
-        fault("E013", document, *ttl, "`" + ttl->text + "` is no duration").helps.emplace_back("ttl: 10m, ttl: 24h");
+        fault("E013", document, *ttl, "`" + ttl->text + "` is no duration")
+            .helps.emplace_back("ttl: 10m, ttl: 24h");
       }
     }
     std::uint64_t max = spec.max;
-    if (const Node* node = body.find("max"); node != nullptr && config::read_count(reading(document), *node, 1, 1'000'000, max)) spec.max = max;
+    if (const Node* node = body.find("max");
+        node != nullptr && config::read_count(reading(document), *node, 1, 1'000'000, max))
+      spec.max = max;
     if (const Node* queue = body.find("queue")) {
       if (!queue->is_scalar() || (queue->text != "true" && queue->text != "false")) {
         fault("E013", document, *queue, "`queue` is true or false");
@@ -151,23 +185,28 @@ void Compiler::compile_table(const Document& document, const Node& key, const No
   tables_.emplace(key.text, std::move(entry));
 }
 
-void Compiler::compile_open(const Document& document, const Node& node, const TableSpec& spec, TableRules& rules) {
+void Compiler::compile_open(const Document& document, const Node& node, const TableSpec& spec,
+                            TableRules& rules) {
   if (!expect_text(document, node, "`open`")) return;
   const Metric* metric = find_metric(document, node);
   if (metric == nullptr) return;
   const metrics::FamilySpec& family = set_->families_[metric->id];
   if (family.type != metrics::MetricType::gauge) {
-    fault("E035", document, node, "`open` is a gauge: it counts the rows that are there").also.push_back({metric->place, "declared here"});
+    fault("E035", document, node, "`open` is a gauge: it counts the rows that are there")
+        .also.push_back({metric->place, "declared here"});
     return;
   }
   for (std::size_t label = 0; label < family.labels.size(); ++label) {
     const auto column = std::find(spec.columns.begin(), spec.columns.end(), family.labels[label]);
     const bool found = column != spec.columns.end();
     if (!found && !metric->label_defaults[label]) {
-      fault("E034", document, node, "the label `" + family.labels[label] + "` of `" + family.name + "` is no column of table `" + spec.name + "`")
+      fault("E034", document, node,
+            "the label `" + family.labels[label] + "` of `" + family.name +
+                "` is no column of table `" + spec.name + "`")
           .also.push_back({metric->place, "declared here"});
     }
-    rules.open_columns.push_back(found ? static_cast<std::int16_t>(column - spec.columns.begin()) : std::int16_t{-1});
+    rules.open_columns.push_back(found ? static_cast<std::int16_t>(column - spec.columns.begin())
+                                       : std::int16_t{-1});
     rules.open_defaults.push_back(metric->label_defaults[label]);
   }
   rules.open = metric->id;

@@ -30,14 +30,17 @@ std::uint64_t hash_key(std::string_view key) {
 LabelMemo::Cell* LabelMemo::find(std::string_view key) {
   const std::uint64_t hash = hash_key(key);
   if (!entries_.empty()) {
-    for (std::size_t at = hash & (entries_.size() - 1); entries_[at].cells != 0; at = (at + 1) & (entries_.size() - 1)) {
+    for (std::size_t at = hash & (entries_.size() - 1); entries_[at].cells != 0;
+         at = (at + 1) & (entries_.size() - 1)) {
       const Entry& entry = entries_[at];
-      if (entry.hash == hash && entry.size == key.size() && std::memcmp(keys_.data() + entry.key, key.data(), key.size()) == 0) {
+      if (entry.hash == hash && entry.size == key.size() &&
+          std::memcmp(keys_.data() + entry.key, key.data(), key.size()) == 0) {
         return &cells_[entry.cells - 1];
       }
     }
   }
-  if (used_ == kMaxEntries || keys_.size() + key.size() > kMaxKeyBytes) {  // unbounded labels: begin anew
+  if (used_ == kMaxEntries ||
+      keys_.size() + key.size() > kMaxKeyBytes) {  // unbounded labels: begin anew
     entries_.clear();
     keys_.clear();
     cells_.clear();

@@ -1,5 +1,6 @@
-// rules::Delta: all that counting records changes: series, and how often each rule matched and skipped. The memo of label
-// values lives here too, since it points at the series. Lives on the worker thread; not thread-safe.
+// rules::Delta: all that counting records changes: series, and how often each rule matched and
+// skipped. The memo of label values lives here too, since it points at the series. Lives on the
+// worker thread; not thread-safe.
 #pragma once
 
 #include <array>
@@ -43,9 +44,9 @@ class LabelMemo {
   static constexpr std::size_t kMaxKeyBytes = 256 * 1024;
   struct Entry {
     std::uint64_t hash = 0;
-    std::uint32_t key = 0;     // into keys_
+    std::uint32_t key = 0;  // into keys_
     std::uint32_t size = 0;
-    std::uint32_t cells = 0;   // into cells_; + 1, 0 is free
+    std::uint32_t cells = 0;  // into cells_; + 1, 0 is free
   };
   void grow();
 
@@ -77,7 +78,7 @@ struct CappedValues {
 struct Invocation {
   std::uint32_t generation = 0;  // with the offset and the ordinal: what tells it from any other
   std::uint64_t offset = 0;
-  std::uint32_t ordinal = 0;     // among those of one record
+  std::uint32_t ordinal = 0;  // among those of one record
   std::int64_t time_ns = 0;
   std::array<std::optional<std::string>, 7> columns;  // by kInvocationColumns
 };
@@ -92,8 +93,8 @@ struct Delta {
   std::vector<Table> tables;
   Timers timers;
   EventClock clock{Silence::stays, 0};
-  bool time_moved = false;                 // by the record that is counted now
-  std::vector<Invocation> invocations;     // since the last commit
+  bool time_moved = false;              // by the record that is counted now
+  std::vector<Invocation> invocations;  // since the last commit
 
   bool waits_for_time() const {
     if (timers.size() != 0) return true;
@@ -108,7 +109,7 @@ struct Delta {
   std::vector<RuleIndex> candidates;
   std::vector<LabelMemo::Cell> loose_cells;  // of labels too long to remember
   std::string table_key;
-  std::vector<std::string> texts;            // columns on their way into a table
+  std::vector<std::string> texts;  // columns on their way into a table
   // For `<fields>` in patterns of rules; null when no rule has any.
   struct FieldsReader {
     explicit FieldsReader(const FieldPlan& plan) : json(plan), text(plan), event(plan) {}

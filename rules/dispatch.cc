@@ -11,7 +11,8 @@ struct Words {
   std::uint64_t high = 0;
 };
 
-// The first and the last eight bytes: with the length they tell texts of up to 16 bytes apart exactly.
+// The first and the last eight bytes: with the length they tell texts of up to 16 bytes apart
+// exactly.
 Words words_of(std::string_view text) {
   Words words;
   if (text.size() >= 8) {
@@ -25,25 +26,32 @@ Words words_of(std::string_view text) {
     words.low = front;
     words.high = back;
   } else if (!text.empty()) {
-    words.low = static_cast<unsigned char>(text[0]) | static_cast<std::uint64_t>(static_cast<unsigned char>(text[text.size() / 2])) << 8 |
+    words.low = static_cast<unsigned char>(text[0]) |
+                static_cast<std::uint64_t>(static_cast<unsigned char>(text[text.size() / 2])) << 8 |
                 static_cast<std::uint64_t>(static_cast<unsigned char>(text.back())) << 16;
   }
   return words;
 }
 
-// Both halves of the product: what tells values apart often stands in the last byte, which only moves the upper half.
+// Both halves of the product: what tells values apart often stands in the last byte, which only
+// moves the upper half.
 std::size_t hash_of(const Words& words, std::size_t size) {
-  const metrics::uint128 product = static_cast<metrics::uint128>(words.low ^ 0x9E3779B97F4A7C15ULL ^ size) * (words.high ^ 0xD6E8FEB86659FD93ULL);
+  const metrics::uint128 product =
+      static_cast<metrics::uint128>(words.low ^ 0x9E3779B97F4A7C15ULL ^ size) *
+      (words.high ^ 0xD6E8FEB86659FD93ULL);
   return static_cast<std::size_t>(product) ^ static_cast<std::size_t>(product >> 64);
 }
 
-std::uint64_t length_bit(std::size_t size) { return std::uint64_t{1} << std::min<std::size_t>(size, 63); }
+std::uint64_t length_bit(std::size_t size) {
+  return std::uint64_t{1} << std::min<std::size_t>(size, 63);
+}
 
 bool blank(char c) { return c == ' ' || c == '\t'; }
 
 // Takes `label` off the front of `text`; a blank of it stands for one or more, as in patterns.
 bool take_prefix(std::string_view label, std::string_view& text) {
-  if (text.starts_with(label) && (text.size() == label.size() || !blank(text[label.size()]) || !blank(label.back()))) {
+  if (text.starts_with(label) &&
+      (text.size() == label.size() || !blank(text[label.size()]) || !blank(label.back()))) {
     text.remove_prefix(label.size());
     return true;
   }
@@ -71,12 +79,14 @@ void append_once(std::vector<RuleIndex>& rules, RuleIndex rule) {
 Dispatch::Dispatch(const FieldPlan& plan) : plan_(plan), prefixes_(1) {}
 
 void Dispatch::under_value(FieldId field, std::string_view text, RuleIndex rule) {
-  auto of_field = std::find_if(values_.begin(), values_.end(), [&](const Values& v) { return v.field == field; });
+  auto of_field = std::find_if(values_.begin(), values_.end(),
+                               [&](const Values& v) { return v.field == field; });
   if (of_field == values_.end()) {
     values_.emplace_back().field = field;
     of_field = values_.end() - 1;
   }
-  auto entry = std::find_if(of_field->entries.begin(), of_field->entries.end(), [&](const Values::Entry& e) { return e.text == text; });
+  auto entry = std::find_if(of_field->entries.begin(), of_field->entries.end(),
+                            [&](const Values::Entry& e) { return e.text == text; });
   if (entry == of_field->entries.end()) {
     of_field->entries.emplace_back().text = text;
     entry = of_field->entries.end() - 1;
@@ -90,7 +100,8 @@ void Dispatch::under_level(Level level, RuleIndex rule) {
 }
 
 void Dispatch::under_presence(FieldId field, RuleIndex rule) {
-  auto found = std::find_if(presence_.begin(), presence_.end(), [&](const auto& p) { return p.first == field; });
+  auto found = std::find_if(presence_.begin(), presence_.end(),
+                            [&](const auto& p) { return p.first == field; });
   if (found == presence_.end()) {
     presence_.emplace_back(field, std::vector<RuleIndex>());
     found = presence_.end() - 1;
@@ -98,7 +109,9 @@ void Dispatch::under_presence(FieldId field, RuleIndex rule) {
   append_once(found->second, rule);
 }
 
-void Dispatch::under_message_prefix(std::string_view prefix, RuleIndex rule) { insert_prefix(0, prefix, rule); }
+void Dispatch::under_message_prefix(std::string_view prefix, RuleIndex rule) {
+  insert_prefix(0, prefix, rule);
+}
 
 void Dispatch::insert_prefix(std::uint16_t at, std::string_view rest, RuleIndex rule) {
   for (;;) {
@@ -115,7 +128,8 @@ void Dispatch::insert_prefix(std::uint16_t at, std::string_view rest, RuleIndex 
     std::size_t common = 0;
     const std::size_t limit = std::min(prefixes_[next].label.size(), rest.size());
     while (common < limit && prefixes_[next].label[common] == rest[common]) ++common;
-    if (common < prefixes_[next].label.size()) {  // split: the lower half moves to a node of its own
+    if (common <
+        prefixes_[next].label.size()) {  // split: the lower half moves to a node of its own
       PrefixNode lower = prefixes_[next];
       lower.label.erase(0, common);
       prefixes_[next].label.resize(common);
@@ -145,7 +159,8 @@ void Dispatch::Values::build() {
 const std::vector<RuleIndex>* Dispatch::Values::find(std::string_view text) const {
   if ((lengths & length_bit(text.size())) == 0) return nullptr;
   const Words words = words_of(text);
-  for (std::size_t at = hash_of(words, text.size()) & (slots.size() - 1); slots[at] != 0; at = (at + 1) & (slots.size() - 1)) {
+  for (std::size_t at = hash_of(words, text.size()) & (slots.size() - 1); slots[at] != 0;
+       at = (at + 1) & (slots.size() - 1)) {
     const Entry& entry = entries[slots[at] - 1U];
     if (entry.low == words.low && entry.high == words.high && entry.text.size() == text.size() &&
         (text.size() <= 16 || entry.text == text)) {
@@ -162,7 +177,8 @@ void Dispatch::finish() {
     for (const SlotId slot : plan_.candidates(field)) {
       mask_[slot / 64] |= std::uint64_t{1} << (slot % 64);
       auto& entries = on_slot_[slot];
-      const auto same = std::find_if(entries.begin(), entries.end(), [&](const OnSlot& e) { return e.field == field; });
+      const auto same = std::find_if(entries.begin(), entries.end(),
+                                     [&](const OnSlot& e) { return e.field == field; });
       if (same == entries.end()) {
         entries.push_back({.field = field, .values = values, .presence = presence});
       } else {
@@ -175,11 +191,14 @@ void Dispatch::finish() {
     values_[i].build();
     file(values_[i].field, static_cast<std::int16_t>(i), -1);
   }
-  for (std::size_t i = 0; i < presence_.size(); ++i) file(presence_[i].first, -1, static_cast<std::int16_t>(i));
+  for (std::size_t i = 0; i < presence_.size(); ++i)
+    file(presence_[i].first, -1, static_cast<std::int16_t>(i));
 }
 
-std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFields& known, std::vector<RuleIndex>& buffer) const {
-  // Most records meet the rules of one list; only where there are several is anything copied and sorted.
+std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFields& known,
+                                                std::vector<RuleIndex>& buffer) const {
+  // Most records meet the rules of one list; only where there are several is anything copied and
+  // sorted.
   const std::vector<RuleIndex>* only = nullptr;
   std::size_t lists = 0;
   const auto take = [&](const std::vector<RuleIndex>& rules) {
@@ -218,7 +237,8 @@ std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFie
     }
   });
   if (uses_level_) {
-    const Token level = scope.token({.source = Ref::Source::field, .index = known.level, .under = Ref::kNoField});
+    const Token level =
+        scope.token({.source = Ref::Source::field, .index = known.level, .under = Ref::kNoField});
     if (level.present()) take(by_level_[static_cast<std::size_t>(parse_level(scope.text(level)))]);
   }
   if (prefixes_.size() > 1 && scope.has_message()) {

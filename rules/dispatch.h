@@ -1,6 +1,7 @@
-// Dispatch: which rules may match a record. Each rule is filed under one thing that every matching record has: a field's
-// value, the text that its message begins with, or a field being there at all. A record meets only the rules that are filed
-// under what it has, so a thousand rules cost about what ten do.
+// Dispatch: which rules may match a record. Each rule is filed under one thing that every matching
+// record has: a field's value, the text that its message begins with, or a field being there at
+// all. A record meets only the rules that are filed under what it has, so a thousand rules cost
+// about what ten do.
 #pragma once
 
 #include <array>
@@ -32,20 +33,21 @@ class Dispatch {
   void finish();
 
   // The rules that may match, in ascending order; valid until the next call with the same buffer.
-  std::span<const RuleIndex> candidates(Scope& scope, const WellKnownFields& known, std::vector<RuleIndex>& buffer) const;
+  std::span<const RuleIndex> candidates(Scope& scope, const WellKnownFields& known,
+                                        std::vector<RuleIndex>& buffer) const;
 
  private:
   struct Values {  // of one field
     struct Entry {
-      std::uint64_t low = 0;   // first and last 8 bytes of the text (overlapping when it is short)
+      std::uint64_t low = 0;  // first and last 8 bytes of the text (overlapping when it is short)
       std::uint64_t high = 0;
       std::string text;
       std::vector<RuleIndex> rules;
     };
     FieldId field = 0;
-    std::uint64_t lengths = 0;             // bit min(length, 63): some entry has it
+    std::uint64_t lengths = 0;  // bit min(length, 63): some entry has it
     std::vector<Entry> entries;
-    std::vector<std::uint16_t> slots;      // open addressing: index + 1
+    std::vector<std::uint16_t> slots;  // open addressing: index + 1
     const std::vector<RuleIndex>* find(std::string_view text) const;
     void build();
   };
@@ -56,8 +58,8 @@ class Dispatch {
   };
   struct OnSlot {  // what to look at when a slot is filled
     FieldId field;
-    std::int16_t values;     // index into values_, -1: none
-    std::int16_t presence;   // index into presence_, -1: none
+    std::int16_t values;    // index into values_, -1: none
+    std::int16_t presence;  // index into presence_, -1: none
   };
 
   void insert_prefix(std::uint16_t node, std::string_view rest, RuleIndex rule);
@@ -67,10 +69,10 @@ class Dispatch {
   std::vector<std::pair<FieldId, std::vector<RuleIndex>>> presence_;
   std::array<std::vector<RuleIndex>, 7> by_level_;
   bool uses_level_ = false;
-  std::vector<PrefixNode> prefixes_;       // 0 is the root
+  std::vector<PrefixNode> prefixes_;  // 0 is the root
   std::vector<RuleIndex> always_;
   std::vector<std::vector<OnSlot>> on_slot_;
-  std::vector<std::uint64_t> mask_;        // slots with an entry in on_slot_
+  std::vector<std::uint64_t> mask_;  // slots with an entry in on_slot_
 };
 
 }  // namespace logtally::rules

@@ -39,8 +39,9 @@ metrics::ParsedDecimal parse_in_unit(std::string_view text, const Unit& unit);
 // `1m30s` (durations only), `42` (in the base already). A unit of another base is not_a_number.
 metrics::ParsedDecimal parse_quantity(std::string_view text, Base base);
 
-// How long something lasts (`ttl: 24h`, `for: 60s`, `for: $cooldown`), in nanoseconds, rounded half up. A number without a unit
-// is seconds. Nothing for what is no duration, is negative, or longer than 64 bits hold (292 years).
+// How long something lasts (`ttl: 24h`, `for: 60s`, `for: $cooldown`), in nanoseconds, rounded half
+// up. A number without a unit is seconds. Nothing for what is no duration, is negative, or longer
+// than 64 bits hold (292 years).
 std::optional<std::int64_t> parse_duration_ns(std::string_view text);
 std::optional<std::int64_t> duration_ns(metrics::Decimal seconds);
 

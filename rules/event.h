@@ -1,5 +1,6 @@
-// Event: one decoded record. Its slots hold raw tokens of the record; nothing is unescaped or parsed until a rule asks.
-// Everything in it is valid until the next record is decoded. Not thread-safe.
+// Event: one decoded record. Its slots hold raw tokens of the record; nothing is unescaped or
+// parsed until a rule asks. Everything in it is valid until the next record is decoded. Not
+// thread-safe.
 #pragma once
 
 #include <bit>
@@ -38,17 +39,19 @@ struct Token {
 // Where a record comes from; what `$_file`, `$_stream` and the winner among gauges need.
 struct RecordOrigin {
   std::string_view file;
-  std::string_view stream;        // of a container's wrapper: stdout, stderr; else empty
-  std::int64_t time_ns = 0;       // its wrapper's time, else its arrival: for records without a time of their own
-  bool has_time = false;          // it is the wrapper's
-  std::int64_t arrival_ns = 0;    // when it was read
+  std::string_view stream;  // of a container's wrapper: stdout, stderr; else empty
+  std::int64_t time_ns =
+      0;  // its wrapper's time, else its arrival: for records without a time of their own
+  bool has_time = false;        // it is the wrapper's
+  std::int64_t arrival_ns = 0;  // when it was read
   std::uint32_t generation = 0;
-  std::uint64_t offset = 0;       // of the record in its generation
+  std::uint64_t offset = 0;  // of the record in its generation
 };
 
 class Event {
  public:
-  explicit Event(const FieldPlan& plan) : slots_(plan.slot_count() + 1), present_((plan.slot_count() + 64) / 64) {}
+  explicit Event(const FieldPlan& plan)
+      : slots_(plan.slot_count() + 1), present_((plan.slot_count() + 64) / 64) {}
 
   void clear() {
     for (std::uint64_t& word : present_) word = 0;
@@ -95,8 +98,8 @@ class Event {
   std::string_view line;          // the whole record, without its newline
   std::string_view bare_message;  // a record that no format fits: its first line; else without data
   std::string_view rest;          // the lines that continue the first
-  std::string_view format = kJsonFormat;   // name of the format that fits; empty: none
-  std::optional<std::int64_t> time_ns;     // the record's own time, where the format has read it
+  std::string_view format = kJsonFormat;  // name of the format that fits; empty: none
+  std::optional<std::int64_t> time_ns;    // the record's own time, where the format has read it
   RecordOrigin origin;
 
  private:

@@ -15,14 +15,18 @@ namespace {
 
 SkipReason reason_of(metrics::NumberError error) {
   switch (error) {
-    case metrics::NumberError::not_finite: return SkipReason::not_finite;
-    case metrics::NumberError::over_limit: return SkipReason::over_limit;
-    default: return SkipReason::not_a_number;
+    case metrics::NumberError::not_finite:
+      return SkipReason::not_finite;
+    case metrics::NumberError::over_limit:
+      return SkipReason::over_limit;
+    default:
+      return SkipReason::not_a_number;
   }
 }
 
 Value of_parsed(const metrics::ParsedDecimal& parsed) {
-  return parsed.error == metrics::NumberError::none ? Value::of(parsed.value) : Value::refuse(reason_of(parsed.error));
+  return parsed.error == metrics::NumberError::none ? Value::of(parsed.value)
+                                                    : Value::refuse(reason_of(parsed.error));
 }
 
 }  // namespace
@@ -54,25 +58,34 @@ const Ref* Expression::single() const {
 
 std::string_view value_text(const Value& value, Scope& scope) {
   switch (value.kind) {
-    case Value::Kind::boolean: return value.truth ? "true" : "false";
-    case Value::Kind::number: return scope.scratch().keep(metrics::to_string(value.number));
-    case Value::Kind::text: return value.text;
-    default: return {};
+    case Value::Kind::boolean:
+      return value.truth ? "true" : "false";
+    case Value::Kind::number:
+      return scope.scratch().keep(metrics::to_string(value.number));
+    case Value::Kind::text:
+      return value.text;
+    default:
+      return {};
   }
 }
 
 Value value_number(const Value& value, int shift) {
   switch (value.kind) {
     case Value::Kind::missing:
-    case Value::Kind::refused: return value;
-    case Value::Kind::boolean: return Value::refuse(SkipReason::not_a_number);
-    case Value::Kind::text: return of_parsed(metrics::parse_decimal(value.text, shift));
-    case Value::Kind::number: break;
+    case Value::Kind::refused:
+      return value;
+    case Value::Kind::boolean:
+      return Value::refuse(SkipReason::not_a_number);
+    case Value::Kind::text:
+      return of_parsed(metrics::parse_decimal(value.text, shift));
+    case Value::Kind::number:
+      break;
   }
   if (shift == 0) return value;
   std::int64_t factor = 1;
   for (int i = 0; i < std::abs(shift); ++i) factor *= 10;
-  return of_parsed(shift > 0 ? metrics::multiply(value.number, Decimal::of(factor)) : metrics::divide(value.number, Decimal::of(factor)));
+  return of_parsed(shift > 0 ? metrics::multiply(value.number, Decimal::of(factor))
+                             : metrics::divide(value.number, Decimal::of(factor)));
 }
 
 namespace {
@@ -113,7 +126,8 @@ Value Expression::evaluate(std::uint32_t index, Scope& scope) const {
       if (value.kind == Value::Kind::text) value.text = node.text;
       return value;
     }
-    case Operation::name: return scope.value(node.ref);
+    case Operation::name:
+      return scope.value(node.ref);
     case Operation::either: {
       const Value left = evaluate(node.left, scope);
       if (value_true(left) || left.kind == Value::Kind::refused) return left;
@@ -135,19 +149,24 @@ Value Expression::evaluate(std::uint32_t index, Scope& scope) const {
     case Operation::greater:
     case Operation::greater_equal:
     case Operation::fits:
-    case Operation::fits_not: return compare(node, scope);
+    case Operation::fits_not:
+      return compare(node, scope);
     case Operation::plus:
     case Operation::minus:
     case Operation::times:
     case Operation::over:
-    case Operation::modulo: return calculate(node, scope);
+    case Operation::modulo:
+      return calculate(node, scope);
     case Operation::negate: {
       const Value operand = value_number(evaluate(node.left, scope));
       return operand.usable() ? Value::of(-operand.number) : operand;
     }
-    case Operation::call: return call(node, scope);
-    case Operation::look_up: return look_up(node, scope);
-    case Operation::look_up_row: return look_up_row(node, scope);
+    case Operation::call:
+      return call(node, scope);
+    case Operation::look_up:
+      return look_up(node, scope);
+    case Operation::look_up_row:
+      return look_up_row(node, scope);
   }
   return Value::absent();
 }
@@ -165,7 +184,8 @@ Value Expression::compare(const Node& node, Scope& scope) const {
     }
     re2::StringPiece group;
     if (!re2::RE2::PartialMatch(input, *node.regex, &group)) return Value::absent();
-    return group.data() == nullptr ? Value::absent() : Value::of(std::string_view(group.data(), group.size()));
+    return group.data() == nullptr ? Value::absent()
+                                   : Value::of(std::string_view(group.data(), group.size()));
   }
   const Value right = evaluate(node.right, scope);
   if (right.kind == Value::Kind::refused) return right;
@@ -175,14 +195,22 @@ Value Expression::compare(const Node& node, Scope& scope) const {
 
   const auto x = as_number(left);
   const auto y = as_number(right);
-  const int order = x && y ? (*x < *y ? -1 : *x > *y ? 1 : 0) : value_text(left, scope).compare(value_text(right, scope));
+  const int order = x && y ? (*x < *y   ? -1
+                              : *x > *y ? 1
+                                        : 0)
+                           : value_text(left, scope).compare(value_text(right, scope));
   // Text against a number has no order.
-  if (!(x && y) && (left.kind == Value::Kind::number || right.kind == Value::Kind::number)) return Value::of(false);
+  if (!(x && y) && (left.kind == Value::Kind::number || right.kind == Value::Kind::number))
+    return Value::of(false);
   switch (node.operation) {
-    case Operation::less: return Value::of(order < 0);
-    case Operation::less_equal: return Value::of(order <= 0);
-    case Operation::greater: return Value::of(order > 0);
-    default: return Value::of(order >= 0);
+    case Operation::less:
+      return Value::of(order < 0);
+    case Operation::less_equal:
+      return Value::of(order <= 0);
+    case Operation::greater:
+      return Value::of(order > 0);
+    default:
+      return Value::of(order >= 0);
   }
 }
 
@@ -194,12 +222,16 @@ Value Expression::calculate(const Node& node, Scope& scope) const {
   switch (node.operation) {
     case Operation::plus:
     case Operation::minus: {
-      const Decimal sum = node.operation == Operation::plus ? left.number + right.number : left.number - right.number;
+      const Decimal sum = node.operation == Operation::plus ? left.number + right.number
+                                                            : left.number - right.number;
       return sum.in_range() ? Value::of(sum) : Value::refuse(SkipReason::over_limit);
     }
-    case Operation::times: return of_parsed(metrics::multiply(left.number, right.number));
-    case Operation::over: return of_parsed(metrics::divide(left.number, right.number));
-    default: return of_parsed(metrics::remainder(left.number, right.number));
+    case Operation::times:
+      return of_parsed(metrics::multiply(left.number, right.number));
+    case Operation::over:
+      return of_parsed(metrics::divide(left.number, right.number));
+    default:
+      return of_parsed(metrics::remainder(left.number, right.number));
   }
 }
 
@@ -260,7 +292,8 @@ Value Expression::call(const Node& node, Scope& scope) const {
       if (!number.usable()) return number;
       Value digits = node.arguments.size() == 2 ? value_number(arguments[1]) : Value::of(Decimal());
       if (!digits.usable()) return digits;
-      const metrics::int128 wanted = digits.number.units() / static_cast<metrics::int128>(Decimal::kUnitsPerOne);
+      const metrics::int128 wanted =
+          digits.number.units() / static_cast<metrics::int128>(Decimal::kUnitsPerOne);
       const int places = static_cast<int>(std::clamp<metrics::int128>(wanted, 0, Decimal::kDigits));
       metrics::int128 unit = 1;
       for (int i = places; i < Decimal::kDigits; ++i) unit *= 10;
@@ -274,7 +307,9 @@ Value Expression::call(const Node& node, Scope& scope) const {
       for (std::size_t i = 0; i < node.arguments.size(); ++i) {
         const Value number = value_number(arguments[i]);
         if (!number.usable()) return number;
-        if (node.function == Function::min ? number.number < best.number : number.number > best.number) best = number;
+        if (node.function == Function::min ? number.number < best.number
+                                           : number.number > best.number)
+          best = number;
       }
       return best;
     }
@@ -288,17 +323,20 @@ Value Expression::look_up(const Node& node, Scope& scope) const {
   const std::string_view text = value_text(key, scope);
   if (!node.map->rewrites.empty()) {
     std::string out(text);
-    for (const Map::Rewrite& rewrite : node.map->rewrites) re2::RE2::GlobalReplace(&out, *rewrite.regex, rewrite.replacement);
+    for (const Map::Rewrite& rewrite : node.map->rewrites)
+      re2::RE2::GlobalReplace(&out, *rewrite.regex, rewrite.replacement);
     return Value::of(scope.scratch().keep(out));
   }
   const auto found = node.map->entries.find(text);
   if (found == node.map->entries.end()) return Value::absent(SkipReason::unknown_key);
   if (const auto* plain = std::get_if<std::string>(&found->second)) {
-    return node.text.empty() ? Value::of(std::string_view(*plain)) : Value::absent(SkipReason::unknown_key);
+    return node.text.empty() ? Value::of(std::string_view(*plain))
+                             : Value::absent(SkipReason::unknown_key);
   }
   const auto& inner = std::get<1>(found->second);
   const auto at = inner.find(node.text);
-  return at == inner.end() ? Value::absent(SkipReason::unknown_key) : Value::of(std::string_view(at->second));
+  return at == inner.end() ? Value::absent(SkipReason::unknown_key)
+                           : Value::of(std::string_view(at->second));
 }
 
 Value Expression::look_up_row(const Node& node, Scope& scope) const {

@@ -1,9 +1,12 @@
-// Expressions (RULES.md §5): `$latency_ms / 1000`, `outcome($success)`, `$a or lower($b)`. Compiled once, evaluated per record.
+// Expressions (RULES.md §5): `$latency_ms / 1000`, `outcome($success)`, `$a or lower($b)`. Compiled
+// once, evaluated per record.
 //
-//   or, and, not; == != < <= > >= =~ !~; + -; * / %; unary -; calls of functions and maps, `.key` on a map's result
+//   or, and, not; == != < <= > >= =~ !~; + -; * / %; unary -; calls of functions and maps, `.key`
+//   on a map's result
 //
-// Numbers in text are numbers. `or` gives its right side when the left is missing or false. A comparison with a missing field
-// is false. `=~` with a group gives the group's text. Division by zero and results out of range are refused.
+// Numbers in text are numbers. `or` gives its right side when the left is missing or false. A
+// comparison with a missing field is false. `=~` with a group gives the group's text. Division by
+// zero and results out of range are refused.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +30,10 @@ namespace logtally::rules {
 
 // A named map: values by key (text or a further map), or a chain of rewrites.
 struct Map {
-  using Entries = std::map<std::string, std::variant<std::string, std::map<std::string, std::string, std::less<>>>, std::less<>>;
+  using Entries =
+      std::map<std::string,
+               std::variant<std::string, std::map<std::string, std::string, std::less<>>>,
+               std::less<>>;
   struct Rewrite {
     std::shared_ptr<const re2::RE2> regex;
     std::string replacement;
@@ -38,7 +44,7 @@ struct Map {
 };
 
 struct ExpressionFault {
-  std::string code;        // of the diagnostic
+  std::string code;  // of the diagnostic
   std::string text;
   std::size_t offset = 0;  // bytes into the source
   std::size_t length = 0;
@@ -54,15 +60,16 @@ struct TableName {
 
 // How the names in a source are resolved.
 struct Names {
-  std::function<Ref(const std::string& path)> field;                  // `a.b`, without the `$`
-  std::function<const Map*(std::string_view name)> map;               // null: there is none
+  std::function<Ref(const std::string& path)> field;     // `a.b`, without the `$`
+  std::function<const Map*(std::string_view name)> map;  // null: there is none
   std::function<std::optional<TableName>(std::string_view name)> table;
-  std::function<std::vector<std::string>()> callables;                // for suggestions
+  std::function<std::vector<std::string>()> callables;  // for suggestions
 };
 
 class Expression {
  public:
-  static std::variant<Expression, ExpressionFault> compile(std::string_view source, const Names& names);
+  static std::variant<Expression, ExpressionFault> compile(std::string_view source,
+                                                           const Names& names);
   static Expression constant(std::string_view text);  // a value without `$`: itself
   static Expression constant_truth(bool truth);       // `true` and `false` without quotes
 
@@ -72,7 +79,9 @@ class Expression {
   // When the whole expression is one name: that.
   const Ref* single() const;
   bool is_constant() const { return refs_.empty(); }
-  bool calls_table() const { return calls_table_; }  // its value is not a function of its names alone
+  bool calls_table() const {
+    return calls_table_;
+  }  // its value is not a function of its names alone
   const std::vector<Ref>& refs() const { return refs_; }  // every name it uses, once
 
   Expression(Expression&&) noexcept;

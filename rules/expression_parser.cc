@@ -39,11 +39,14 @@ bool digit(char c) { return c >= '0' && c <= '9'; }
 
 class ExpressionParser {
  public:
-  ExpressionParser(std::string_view source, const Names& names) : source_(source), names_(names) { advance(); }
+  ExpressionParser(std::string_view source, const Names& names) : source_(source), names_(names) {
+    advance();
+  }
 
   std::variant<Expression, ExpressionFault> parse() {
     const std::uint32_t root = parse_or();
-    if (!fault_ && token_ != Kind::end) fail("E020", "this does not belong to the expression", begin_, at_ - begin_);
+    if (!fault_ && token_ != Kind::end)
+      fail("E020", "this does not belong to the expression", begin_, at_ - begin_);
     if (fault_) return *fault_;
     expression_.root_ = root;
     return std::move(expression_);
@@ -53,14 +56,19 @@ class ExpressionParser {
   enum class Kind : std::uint8_t { end, number, text, field, word, symbol, bad };
   using Node = Expression::Node;
 
-  void fail(std::string code, std::string text, std::size_t offset, std::size_t length, std::string help = {}) {
-    if (!fault_) fault_ = ExpressionFault{std::move(code), std::move(text), offset, std::max<std::size_t>(length, 1), std::move(help)};
+  void fail(std::string code, std::string text, std::size_t offset, std::size_t length,
+            std::string help = {}) {
+    if (!fault_)
+      fault_ = ExpressionFault{std::move(code), std::move(text), offset,
+                               std::max<std::size_t>(length, 1), std::move(help)};
     token_ = Kind::end;
   }
 
   void advance() {
     if (fault_) return;
-    while (at_ < source_.size() && (source_[at_] == ' ' || source_[at_] == '\t' || source_[at_] == '\n')) ++at_;
+    while (at_ < source_.size() &&
+           (source_[at_] == ' ' || source_[at_] == '\t' || source_[at_] == '\n'))
+      ++at_;
     begin_ = at_;
     if (at_ == source_.size()) {
       token_ = Kind::end;
@@ -68,7 +76,8 @@ class ExpressionParser {
       return;
     }
     const char c = source_[at_];
-    if (digit(c) || (c == '.' && at_ + 1 < source_.size() && digit(source_[at_ + 1]))) return read_number();
+    if (digit(c) || (c == '.' && at_ + 1 < source_.size() && digit(source_[at_ + 1])))
+      return read_number();
     if (c == '"' || c == '\'') return read_text(c);
     if (c == '$') return read_field();
     if (name_start(c)) {
@@ -82,7 +91,8 @@ class ExpressionParser {
     }
     if (std::string_view("+-*/%<>(),.").find(c) != std::string_view::npos) return take_symbol(1);
     if (c == '=') return fail("E020", "`=` is no operator here", begin_, 1, "equality is `==`");
-    if (c == '&' || c == '|' || c == '!') return fail("E020", "this is no operator here", begin_, 1, "write `and`, `or`, `not`");
+    if (c == '&' || c == '|' || c == '!')
+      return fail("E020", "this is no operator here", begin_, 1, "write `and`, `or`, `not`");
     fail("E020", "this character does not belong in an expression", begin_, 1);
   }
 
@@ -95,14 +105,16 @@ class ExpressionParser {
   void read_number() {
     while (at_ < source_.size() && (digit(source_[at_]) || source_[at_] == '.')) ++at_;
     if (at_ + 1 < source_.size() && (source_[at_] | 0x20) == 'e' &&
-        (digit(source_[at_ + 1]) || ((source_[at_ + 1] == '-' || source_[at_ + 1] == '+') && at_ + 2 < source_.size() && digit(source_[at_ + 2])))) {
+        (digit(source_[at_ + 1]) || ((source_[at_ + 1] == '-' || source_[at_ + 1] == '+') &&
+                                     at_ + 2 < source_.size() && digit(source_[at_ + 2])))) {
       at_ += 2;
       while (at_ < source_.size() && digit(source_[at_])) ++at_;
     }
     token_ = Kind::number;
     value_ = source_.substr(begin_, at_ - begin_);
     number_ = metrics::parse_decimal(value_);
-    if (number_.error != metrics::NumberError::none) fail("E020", "not a number", begin_, at_ - begin_);
+    if (number_.error != metrics::NumberError::none)
+      fail("E020", "not a number", begin_, at_ - begin_);
   }
 
   void read_text(char quote) {
@@ -121,14 +133,21 @@ class ExpressionParser {
     for (;;) {
       if (at_ < source_.size() && source_[at_] == '\'') {
         const std::size_t close = source_.find('\'', at_ + 1);
-        if (close == std::string_view::npos) return fail("E021", "this quoted name is never closed", begin_, source_.size() - begin_);
+        if (close == std::string_view::npos)
+          return fail("E021", "this quoted name is never closed", begin_, source_.size() - begin_);
         at_ = close + 1;
       } else {
         const std::size_t part = at_;
-        while (at_ < source_.size() && (name_start(source_[at_]) || digit(source_[at_]) || source_[at_] == '@')) ++at_;
-        if (at_ == part) return fail("E020", "a field's name is missing behind `$`", begin_, at_ - begin_, "$name, $name.inner or $'odd name'");
+        while (at_ < source_.size() &&
+               (name_start(source_[at_]) || digit(source_[at_]) || source_[at_] == '@'))
+          ++at_;
+        if (at_ == part)
+          return fail("E020", "a field's name is missing behind `$`", begin_, at_ - begin_,
+                      "$name, $name.inner or $'odd name'");
       }
-      const bool more = at_ + 1 < source_.size() && source_[at_] == '.' && (name_start(source_[at_ + 1]) || source_[at_ + 1] == '\'' || source_[at_ + 1] == '@');
+      const bool more =
+          at_ + 1 < source_.size() && source_[at_] == '.' &&
+          (name_start(source_[at_ + 1]) || source_[at_ + 1] == '\'' || source_[at_ + 1] == '@');
       if (!more) break;
       ++at_;
     }
@@ -136,7 +155,9 @@ class ExpressionParser {
     value_ = source_.substr(first, at_ - first);
   }
 
-  bool is_symbol(std::string_view symbol) const { return token_ == Kind::symbol && value_ == symbol; }
+  bool is_symbol(std::string_view symbol) const {
+    return token_ == Kind::symbol && value_ == symbol;
+  }
   bool is_word(std::string_view word) const { return token_ == Kind::word && value_ == word; }
 
   std::uint32_t add(Node node) {
@@ -180,7 +201,8 @@ class ExpressionParser {
 
   std::uint32_t parse_not() {
     if (!is_word("not")) return parse_comparison();
-    if (++depth_ > kMaxExpressionDepth) fail("E020", "the expression is nested too deeply", begin_, 1);
+    if (++depth_ > kMaxExpressionDepth)
+      fail("E020", "the expression is nested too deeply", begin_, 1);
     advance();
     const std::uint32_t operand = parse_not();
     --depth_;
@@ -193,8 +215,10 @@ class ExpressionParser {
       std::string_view symbol;
       Operation operation;
     };
-    static constexpr Comparison kRows[] = {{"==", Operation::equal}, {"!=", Operation::unequal}, {"<", Operation::less},
-                                    {"<=", Operation::less_equal}, {">", Operation::greater}, {">=", Operation::greater_equal}};
+    static constexpr Comparison kRows[] = {
+        {"==", Operation::equal},  {"!=", Operation::unequal},
+        {"<", Operation::less},    {"<=", Operation::less_equal},
+        {">", Operation::greater}, {">=", Operation::greater_equal}};
     for (const Comparison& row : kRows) {
       if (!is_symbol(row.symbol)) continue;
       advance();
@@ -225,7 +249,8 @@ class ExpressionParser {
       return 0;
     }
     if (!regex->ok()) {
-      fail("E041", regex->error(), begin_, at_ - begin_, "RE2 syntax (linear time): no look-ahead, no back-references");
+      fail("E041", regex->error(), begin_, at_ - begin_,
+           "RE2 syntax (linear time): no look-ahead, no back-references");
       return 0;
     }
     node.regex = std::move(regex);
@@ -246,7 +271,9 @@ class ExpressionParser {
   std::uint32_t parse_product() {
     std::uint32_t left = parse_unary();
     while (is_symbol("*") || is_symbol("/") || is_symbol("%")) {
-      const Operation operation = value_ == "*" ? Operation::times : value_ == "/" ? Operation::over : Operation::modulo;
+      const Operation operation = value_ == "*"   ? Operation::times
+                                  : value_ == "/" ? Operation::over
+                                                  : Operation::modulo;
       advance();
       left = add(operation, left, parse_unary());
     }
@@ -255,7 +282,8 @@ class ExpressionParser {
 
   std::uint32_t parse_unary() {
     if (!is_symbol("-")) return parse_primary();
-    if (++depth_ > kMaxExpressionDepth) fail("E020", "the expression is nested too deeply", begin_, 1);
+    if (++depth_ > kMaxExpressionDepth)
+      fail("E020", "the expression is nested too deeply", begin_, 1);
     advance();
     const std::uint32_t operand = parse_unary();
     --depth_;
@@ -265,8 +293,12 @@ class ExpressionParser {
   std::uint32_t parse_primary() {
     Node node;
     switch (token_) {
-      case Kind::number: node.constant = Value::of(number_.value); break;
-      case Kind::text: node.text = value_; break;
+      case Kind::number:
+        node.constant = Value::of(number_.value);
+        break;
+      case Kind::text:
+        node.text = value_;
+        break;
       case Kind::field: {
         node.operation = Operation::name;
         node.ref = names_.field(std::string(value_));
@@ -294,8 +326,10 @@ class ExpressionParser {
         [[fallthrough]];
       case Kind::end:
       case Kind::bad:
-        fail("E020", token_ == Kind::end ? "the expression ends here, a value is missing" : "a value is expected here", begin_,
-             std::max<std::size_t>(at_ - begin_, 1));
+        fail("E020",
+             token_ == Kind::end ? "the expression ends here, a value is missing"
+                                 : "a value is expected here",
+             begin_, std::max<std::size_t>(at_ - begin_, 1));
         return 0;
     }
     if (token_ == Kind::text) node.constant.kind = Value::Kind::text;
@@ -305,7 +339,8 @@ class ExpressionParser {
 
   void expect(std::string_view symbol) {
     if (is_symbol(symbol)) return advance();
-    fail("E020", "`" + std::string(symbol) + "` is missing here", begin_, std::max<std::size_t>(at_ - begin_, 1));
+    fail("E020", "`" + std::string(symbol) + "` is missing here", begin_,
+         std::max<std::size_t>(at_ - begin_, 1));
   }
 
   std::uint32_t parse_call() {
@@ -314,7 +349,8 @@ class ExpressionParser {
     advance();
     if (!is_symbol("(")) {
       std::string help = "a field is written `$" + name + "`, text stands in quotes";
-      fail("E023", "`" + name + "` is neither a field nor a text", name_begin, name.size(), std::move(help));
+      fail("E023", "`" + name + "` is neither a field nor a text", name_begin, name.size(),
+           std::move(help));
       return 0;
     }
     advance();
@@ -330,11 +366,15 @@ class ExpressionParser {
     const std::size_t close = begin_;
     expect(")");
     if (fault_) return 0;
-    if (const auto* row = std::find_if(kFunctions.begin(), kFunctions.end(), [&](const FunctionRow& r) { return r.name == name; });
+    if (const auto* row = std::find_if(kFunctions.begin(), kFunctions.end(),
+                                       [&](const FunctionRow& r) { return r.name == name; });
         row != kFunctions.end()) {
       if (node.arguments.size() < row->least || node.arguments.size() > row->most) {
-        fail("E024", "`" + name + "` takes " + std::to_string(row->least) + (row->most > row->least ? " to " + std::to_string(row->most) : "") +
-                         (row->most == 1 ? " value" : " values") + ", here are " + std::to_string(node.arguments.size()),
+        fail("E024",
+             "`" + name + "` takes " + std::to_string(row->least) +
+                 (row->most > row->least ? " to " + std::to_string(row->most) : "") +
+                 (row->most == 1 ? " value" : " values") + ", here are " +
+                 std::to_string(node.arguments.size()),
              name_begin, close + 1 - name_begin);
         return 0;
       }
@@ -350,11 +390,14 @@ class ExpressionParser {
       std::vector<std::string> candidates = names_.callables();
       for (const FunctionRow& row : kFunctions) candidates.emplace_back(row.name);
       const std::string near = config::suggest(name, candidates);
-      fail("E025", "there is no map and no function `" + name + "`", name_begin, name.size(), near.empty() ? "" : "did you mean `" + near + "`?");
+      fail("E025", "there is no map and no function `" + name + "`", name_begin, name.size(),
+           near.empty() ? "" : "did you mean `" + near + "`?");
       return 0;
     }
     if (node.arguments.size() != 1) {
-      fail("E024", "a map is called with one value, here are " + std::to_string(node.arguments.size()), arguments_begin, close - arguments_begin);
+      fail("E024",
+           "a map is called with one value, here are " + std::to_string(node.arguments.size()),
+           arguments_begin, close - arguments_begin);
       return 0;
     }
     node.operation = Operation::look_up;
@@ -371,22 +414,27 @@ class ExpressionParser {
   }
 
   // `session($id).model`
-  std::uint32_t parse_row(Node node, const std::string& name, const TableName& table, std::size_t begin, std::size_t close) {
+  std::uint32_t parse_row(Node node, const std::string& name, const TableName& table,
+                          std::size_t begin, std::size_t close) {
     if (node.arguments.size() != table.key_parts) {
-      fail("E024", "the key of table `" + name + "` has " + std::to_string(table.key_parts) + (table.key_parts == 1 ? " part" : " parts") +
-                       ", here are " + std::to_string(node.arguments.size()),
+      fail("E024",
+           "the key of table `" + name + "` has " + std::to_string(table.key_parts) +
+               (table.key_parts == 1 ? " part" : " parts") + ", here are " +
+               std::to_string(node.arguments.size()),
            begin, close + 1 - begin);
       return 0;
     }
     if (!is_symbol(".")) {
-      fail("E020", "a column of the table is missing here", begin_, 1, name + "(...)." + (table.columns->empty() ? "column" : table.columns->front()));
+      fail("E020", "a column of the table is missing here", begin_, 1,
+           name + "(...)." + (table.columns->empty() ? "column" : table.columns->front()));
       return 0;
     }
     advance();
     const auto column = std::find(table.columns->begin(), table.columns->end(), value_);
     if (token_ != Kind::word || column == table.columns->end()) {
       const std::string near = config::suggest(value_, *table.columns);
-      fail("E026", "table `" + name + "` has no column `" + value_ + "`", begin_, at_ - begin_, near.empty() ? "" : "did you mean `" + near + "`?");
+      fail("E026", "table `" + name + "` has no column `" + value_ + "`", begin_, at_ - begin_,
+           near.empty() ? "" : "did you mean `" + near + "`?");
       return 0;
     }
     node.operation = Operation::look_up_row;
@@ -402,14 +450,15 @@ class ExpressionParser {
   Expression expression_;
   std::optional<ExpressionFault> fault_;
   std::size_t at_ = 0;
-  std::size_t begin_ = 0;   // of the token
+  std::size_t begin_ = 0;  // of the token
   std::size_t depth_ = 0;
   Kind token_ = Kind::end;
   std::string value_;
   metrics::ParsedDecimal number_;
 };
 
-std::variant<Expression, ExpressionFault> Expression::compile(std::string_view source, const Names& names) {
+std::variant<Expression, ExpressionFault> Expression::compile(std::string_view source,
+                                                              const Names& names) {
   return ExpressionParser(source, names).parse();
 }
 

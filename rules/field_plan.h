@@ -1,8 +1,9 @@
-// FieldPlan: which places of a record anybody wants. At load every field path that a rule uses gets a slot; the decoders fill
-// the slots in one pass over the record and leave the rest alone.
+// FieldPlan: which places of a record anybody wants. At load every field path that a rule uses gets
+// a slot; the decoders fill the slots in one pass over the record and leave the rest alone.
 //
-// A field (`$status`) may be found at several paths: with `lift: [extra]` at `status` and `extra.status`, well-known names at
-// any of their spellings. Its candidates are tried in order; null counts as missing.
+// A field (`$status`) may be found at several paths: with `lift: [extra]` at `status` and
+// `extra.status`, well-known names at any of their spellings. Its candidates are tried in order;
+// null counts as missing.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 namespace logtally::rules {
 
 using SlotId = std::uint16_t;
-inline constexpr SlotId kNoSlot = 0;         // slot 0 takes what nobody wants
+inline constexpr SlotId kNoSlot = 0;  // slot 0 takes what nobody wants
 inline constexpr std::size_t kMaxSlots = 4096;
 
 using FieldId = std::uint16_t;
@@ -31,7 +32,7 @@ class FieldPlan {
     SlotId slot = kNoSlot;  // every node but the root has one
     std::uint16_t parent = 0;
     std::map<std::string, std::uint16_t, std::less<>> children;  // key -> node
-    bool wanted = false;                                         // some field is this very node, not just below it
+    bool wanted = false;  // some field is this very node, not just below it
   };
 
   FieldPlan();
@@ -55,7 +56,7 @@ class FieldPlan {
   FieldId intern(std::vector<SlotId> candidates);
 
   std::vector<std::string> lift_;
-  std::vector<Node> nodes_;                       // 0 is the root
+  std::vector<Node> nodes_;  // 0 is the root
   std::vector<std::vector<SlotId>> fields_;
   std::map<std::vector<SlotId>, FieldId> known_;
 };

@@ -34,8 +34,8 @@ void Formats::add(Format format) {
   formats_.insert(place, std::move(format));
 }
 
-const Format* Formats::fit(std::string_view line, Event& event, TextFields& fields, JsonDecoder& json, TimeMemo& times,
-                            Scratch& scratch) const {
+const Format* Formats::fit(std::string_view line, Event& event, TextFields& fields,
+                           JsonDecoder& json, TimeMemo& times, Scratch& scratch) const {
   // Most formats begin with a time: it is looked at once for all of them.
   std::optional<TimePrefix> time;
   bool time_known = false;
@@ -54,7 +54,8 @@ const Format* Formats::fit(std::string_view line, Event& event, TextFields& fiel
     if (format.has_fields) {
       bool usable = true;
       for (std::size_t i = 0; i < format.slots.size(); ++i) {
-        if (format.is_fields[i] != 0) usable = usable && fields.parse(captures[i], event, json, scratch);
+        if (format.is_fields[i] != 0)
+          usable = usable && fields.parse(captures[i], event, json, scratch);
       }
       if (!usable) continue;
     }

@@ -1,5 +1,5 @@
-// Formats: how a text line becomes fields (RULES.md §2). Of the formats that fit a line the one with most literal text
-// counts, so neither their order nor their file matters.
+// Formats: how a text line becomes fields (RULES.md §2). Of the formats that fit a line the one
+// with most literal text counts, so neither their order nor their file matters.
 #pragma once
 
 #include <array>
@@ -22,16 +22,17 @@ namespace logtally::rules {
 struct Format {
   std::string name;
   Pattern pattern;
-  bool joins = false;                    // `continuation: join`
-  std::vector<SlotId> slots;             // by capture of the pattern; kNoSlot: nobody wants it
-  std::vector<std::uint8_t> is_fields;   // by capture: `<fields>`
+  bool joins = false;                   // `continuation: join`
+  std::vector<SlotId> slots;            // by capture of the pattern; kNoSlot: nobody wants it
+  std::vector<std::uint8_t> is_fields;  // by capture: `<fields>`
   bool has_fields = false;
-  bool starts_with_time = false;         // with a time as parse_timestamp_prefix reads it
-  std::string layout{};                  // of its time, as written with the zone; empty: none
-  std::string behind_time;               // the literal text behind that
+  bool starts_with_time = false;  // with a time as parse_timestamp_prefix reads it
+  std::string layout{};           // of its time, as written with the zone; empty: none
+  std::string behind_time;        // the literal text behind that
 };
 
-// The time that the last line began with. Lines come many a second, and most engines write no fractions.
+// The time that the last line began with. Lines come many a second, and most engines write no
+// fractions.
 class TimeMemo {
  public:
   std::optional<TimePrefix> read(std::string_view line) {
@@ -61,9 +62,11 @@ class Formats {
   bool empty() const { return formats_.empty(); }
   const std::vector<Format>& all() const { return formats_; }
 
-  // The format that the line fits, its captures in the event's slots; null when none fits: the event is as it was then.
-  // `line` is the first line of a record; kReadableBehindLine bytes and a newline stand behind it.
-  const Format* fit(std::string_view line, Event& event, TextFields& fields, JsonDecoder& json, TimeMemo& times, Scratch& scratch) const;
+  // The format that the line fits, its captures in the event's slots; null when none fits: the
+  // event is as it was then. `line` is the first line of a record; kReadableBehindLine bytes and a
+  // newline stand behind it.
+  const Format* fit(std::string_view line, Event& event, TextFields& fields, JsonDecoder& json,
+                    TimeMemo& times, Scratch& scratch) const;
 
  private:
   std::vector<Format> formats_;  // most literal text first

@@ -42,8 +42,10 @@ std::uint32_t hex4(const char* p) {
 
 }  // namespace
 
-JsonDecoder::JsonDecoder(const FieldPlan& plan) : plan_(plan), below_(plan.slot_count()), state_of_(plan.slot_count()) {
-  for (std::uint16_t node = 0; node < plan.slot_count(); ++node) collect_below(plan, node, below_[node]);
+JsonDecoder::JsonDecoder(const FieldPlan& plan)
+    : plan_(plan), below_(plan.slot_count()), state_of_(plan.slot_count()) {
+  for (std::uint16_t node = 0; node < plan.slot_count(); ++node)
+    collect_below(plan, node, below_[node]);
   use(Kernel::best);
   forget();
 }
@@ -54,8 +56,8 @@ void JsonDecoder::use(Kernel kernel) {
 
 void JsonDecoder::forget() {
   shapes_.edges.assign(1, {});
-  // No edge: its literal is as good as none. Where it does fit (an object that is not closed, blank lines behind it), the line
-  // is malformed, and that is where the edge leads.
+  // No edge: its literal is as good as none. Where it does fit (an object that is not closed, blank
+  // lines behind it), the line is malformed, and that is where the edge leads.
   for (char& c : shapes_.edges[0].literal) c = '\n';
   shapes_.edges[0].mask = ~std::uint32_t{0};
   shapes_.states.assign(1, {});
@@ -64,7 +66,9 @@ void JsonDecoder::forget() {
     state_of_[node] = static_cast<std::uint16_t>(shapes_.states.size());
     JsonShapes::State& state = shapes_.states.emplace_back();
     state.node = node;
-    state.depth = node == 0 ? 1 : static_cast<std::uint16_t>(shapes_.states[state_of_[plan_.node(node).parent]].depth + 1);
+    state.depth = node == 0 ? 1
+                            : static_cast<std::uint16_t>(
+                                  shapes_.states[state_of_[plan_.node(node).parent]].depth + 1);
   }
   shapes_.parsed_since_reset = 0;
 }
@@ -77,11 +81,21 @@ void unescape_json(std::string_view raw, std::string& out) {
     if (slash + 1 >= raw.size()) return;
     i = slash + 2;
     switch (const char c = raw[slash + 1]; c) {
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
       case 'u': {
         if (i + 4 > raw.size()) return;
         std::uint32_t code = hex4(raw.data() + i);
@@ -101,7 +115,8 @@ void unescape_json(std::string_view raw, std::string& out) {
         append_utf8(code, out);
         break;
       }
-      default: out += c;  // " \ /
+      default:
+        out += c;  // " \ /
     }
   }
 }

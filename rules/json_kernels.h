@@ -1,4 +1,5 @@
-// The passes of JsonDecoder: the same source (json_kernel.inc) compiled for AVX2 and for any machine.
+// The passes of JsonDecoder: the same source (json_kernel.inc) compiled for AVX2 and for any
+// machine.
 #pragma once
 
 #include "rules/event.h"

@@ -559,14 +559,15 @@ std::variant<Pattern, PatternFault> Pattern::compile(std::string_view source, Pa
   return pattern;
 }
 
-bool Pattern::match_behind_time(std::string_view text, const TimePrefix& time, std::span<std::string_view> captures,
-                                ShapedValues& shaped) const {
+bool Pattern::match_behind_time(std::string_view text, const TimePrefix& time,
+                                std::span<std::string_view> captures, ShapedValues& shaped) const {
   if (text.size() < minimum_length_ || !text.ends_with(literal_suffix_)) return false;
   Fitter<NoMeter> fitter(text, slots_, captures, nullptr, &shaped, NoMeter{});
   const Step& first = steps_.front();
   if (!fitter.fits(&first + 1, text.data() + time.length)) return false;
   shaped.time_ns = time.ns;
-  if (first.output >= 0) captures[static_cast<std::size_t>(first.output)] = text.substr(0, time.length);
+  if (first.output >= 0)
+    captures[static_cast<std::size_t>(first.output)] = text.substr(0, time.length);
   return true;
 }
 

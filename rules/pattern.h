@@ -90,8 +90,10 @@ class Pattern {
     return may_match(text) && fit(text, captures, &shaped);
   }
 
-  // The same for a pattern whose first step is a time that was read already (parse_timestamp_prefix of the text).
-  bool match_behind_time(std::string_view text, const TimePrefix& time, std::span<std::string_view> captures, ShapedValues& shaped) const;
+  // The same for a pattern whose first step is a time that was read already (parse_timestamp_prefix
+  // of the text).
+  bool match_behind_time(std::string_view text, const TimePrefix& time,
+                         std::span<std::string_view> captures, ShapedValues& shaped) const;
   bool starts_with_time() const { return steps_.front().part == Part::time && !layout_; }
 
   // The same, and how much work it was: bytes looked at, and attempts. For tests, `check` and
@@ -153,7 +155,8 @@ inline bool is_no_value(std::string_view text) {
   if (text.empty()) return true;
   // Nearly every value shows by its first character that it is one.
   const char c = text.front();
-  return (c == 'N' || c == 'n' || c == '?' || static_cast<unsigned char>(c) <= ' ') && is_no_value_closely(text);
+  return (c == 'N' || c == 'n' || c == '?' || static_cast<unsigned char>(c) <= ' ') &&
+         is_no_value_closely(text);
 }
 
 }  // namespace logtally::rules

@@ -12,15 +12,19 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 // Any of the characters of which NUL and ESC are two; a loop that compilers make vectors of.
 bool has_control(std::string_view text) {
   unsigned char found = 0;
-  for (const char c : text) found |= static_cast<unsigned char>(static_cast<unsigned char>(c) < 0x20);
+  for (const char c : text)
+    found |= static_cast<unsigned char>(static_cast<unsigned char>(c) < 0x20);
   return found != 0;
 }
 
-bool has_nul(std::string_view text) { return !text.empty() && std::memchr(text.data(), '\0', text.size()) != nullptr; }
+bool has_nul(std::string_view text) {
+  return !text.empty() && std::memchr(text.data(), '\0', text.size()) != nullptr;
+}
 
 }  // namespace
 
-RecordDecoder::RecordDecoder(const RuleSet& rules) : rules_(rules), json_(rules.plan()), fields_(rules.plan()) {}
+RecordDecoder::RecordDecoder(const RuleSet& rules)
+    : rules_(rules), json_(rules.plan()), fields_(rules.plan()) {}
 
 LineKind RecordDecoder::decode(std::string_view line, Event& event, Scratch& scratch) {
   event.clear();

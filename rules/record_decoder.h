@@ -1,5 +1,5 @@
-// RecordDecoder: the text of a line or record -> Event, whatever it is: a JSON object, a text line that fits a format, a bare
-// message. One per worker; not thread-safe.
+// RecordDecoder: the text of a line or record -> Event, whatever it is: a JSON object, a text line
+// that fits a format, a bare message. One per worker; not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@
 
 namespace logtally::rules {
 
-// What a physical line is; see CONFIG.md on the summary. `bare` may still turn out to continue the record above.
+// What a physical line is; see CONFIG.md on the summary. `bare` may still turn out to continue the
+// record above.
 enum class LineKind : std::uint8_t { json, format, joining_format, bare, failed_json, failed_nul };
 
 class RecordDecoder {
@@ -24,15 +25,15 @@ class RecordDecoder {
   // The rules outlive it.
   explicit RecordDecoder(const RuleSet& rules);
 
-  // The common case: a JSON object on a line of which only the beginning is known. Returns the place behind its newline, null
-  // when it is none. See JsonDecoder::decode.
+  // The common case: a JSON object on a line of which only the beginning is known. Returns the
+  // place behind its newline, null when it is none. See JsonDecoder::decode.
   const char* decode_json(const char* line, Event& event) {
     event.clear();
     return json_.decode(line, event);
   }
 
-  // A whole line, without its newline; a newline and kReadableBehindLine bytes stand behind it. Clears the event. `scratch`
-  // holds what had to be copied.
+  // A whole line, without its newline; a newline and kReadableBehindLine bytes stand behind it.
+  // Clears the event. `scratch` holds what had to be copied.
   LineKind decode(std::string_view line, Event& event, Scratch& scratch);
 
  private:
@@ -45,10 +46,14 @@ class RecordDecoder {
 // What Continuation wants to know of a line.
 constexpr LineFit fit_of(LineKind kind) {
   switch (kind) {
-    case LineKind::json: return LineFit::complete;
-    case LineKind::format: return LineFit::format;
-    case LineKind::joining_format: return LineFit::joins;
-    default: return LineFit::none;
+    case LineKind::json:
+      return LineFit::complete;
+    case LineKind::format:
+      return LineFit::format;
+    case LineKind::joining_format:
+      return LineFit::joins;
+    default:
+      return LineFit::none;
   }
 }
 

@@ -20,12 +20,21 @@ inline constexpr std::size_t kMaxLabels = 16;
 
 // One condition on a field.
 struct Test {
-  enum class Kind : std::uint8_t { equal, any_of, all_of, missing, exists, prefix, regex, negation };
+  enum class Kind : std::uint8_t {
+    equal,
+    any_of,
+    all_of,
+    missing,
+    exists,
+    prefix,
+    regex,
+    negation
+  };
   Kind kind = Kind::equal;
-  std::string text;                        // equal (canonical), prefix
-  std::string as_written;                  // equal: `1.10` fits the number 1.1 and the text "1.10"
+  std::string text;        // equal (canonical), prefix
+  std::string as_written;  // equal: `1.10` fits the number 1.1 and the text "1.10"
   std::shared_ptr<const re2::RE2> regex;
-  std::vector<Test> inner;                 // any_of, all_of, negation (one)
+  std::vector<Test> inner;  // any_of, all_of, negation (one)
 };
 
 struct Condition {
@@ -36,70 +45,84 @@ struct Condition {
 
 // Which values a label may have; anything else becomes `overflow`.
 struct LabelPolicy {
-  std::vector<std::string> values;          // closed set; empty: open
-  std::uint32_t max = 0;                    // values at most, the first ones; 0: any number
+  std::vector<std::string> values;  // closed set; empty: open
+  std::uint32_t max = 0;            // values at most, the first ones; 0: any number
   std::string overflow = "other";
-  std::uint32_t number = 0;                 // among the labels with a `max`
+  std::uint32_t number = 0;  // among the labels with a `max`
 };
 
 // Where the value of a label comes from, and what becomes of it.
 struct LabelSource {
-  std::optional<Expression> expression;        // none: constant
+  std::optional<Expression> expression;  // none: constant
   std::string constant;
-  std::optional<Ref> ref;                      // the expression is this one name
-  std::optional<std::string> otherwise;        // `default`: the value of a missing label
+  std::optional<Ref> ref;                // the expression is this one name
+  std::optional<std::string> otherwise;  // `default`: the value of a missing label
   const LabelPolicy* policy = nullptr;
 };
 
 struct Action {
-  enum class Kind : std::uint8_t { inc, dec, add, set, set_count, observe, remove, remember, take, store };
+  enum class Kind : std::uint8_t {
+    inc,
+    dec,
+    add,
+    set,
+    set_count,
+    observe,
+    remove,
+    remember,
+    take,
+    store
+  };
   Kind kind = Kind::inc;
   metrics::FamilyId family = 0;
-  std::string name;                        // "observe aria_x_seconds", label of the skip counter
+  std::string name;  // "observe aria_x_seconds", label of the skip counter
   std::optional<Expression> only_if;
-  std::optional<Expression> value;         // add, set, observe
-  std::optional<Ref> value_ref;            // the value is this one name
-  std::int8_t shift = 0;                   // powers of ten between the field's unit and the metric's
+  std::optional<Expression> value;  // add, set, observe
+  std::optional<Ref> value_ref;     // the value is this one name
+  std::int8_t shift = 0;            // powers of ten between the field's unit and the metric's
   std::int64_t multiplier = 1;
-  std::optional<Base> quantity;            // `unit: auto`
-  std::vector<LabelSource> labels;         // in the order of the family's labels
-  bool loose = false;                      // they depend on a row that was taken: nothing to remember them by
+  std::optional<Base> quantity;     // `unit: auto`
+  std::vector<LabelSource> labels;  // in the order of the family's labels
+  bool loose = false;  // they depend on a row that was taken: nothing to remember them by
 
-  std::optional<Expression> hold;          // set: `for`, seconds or a duration
-  std::optional<Expression> then;          // set: what it falls back to; none: what it was
-  std::vector<std::optional<LabelSource>> removed;  // remove: labels that a series must have; none: any
-  std::uint16_t table = 0;                 // remember, take
-  std::vector<Expression> key;             // remember, take: its parts
-  std::vector<Ref> columns;                // remember: by column. store: by column of the invocation
-  std::uint16_t first_row = 0;             // take: number of the row's first column in the Scope; behind the last: $elapsed
+  std::optional<Expression> hold;  // set: `for`, seconds or a duration
+  std::optional<Expression> then;  // set: what it falls back to; none: what it was
+  std::vector<std::optional<LabelSource>>
+      removed;                  // remove: labels that a series must have; none: any
+  std::uint16_t table = 0;      // remember, take
+  std::vector<Expression> key;  // remember, take: its parts
+  std::vector<Ref> columns;     // remember: by column. store: by column of the invocation
+  std::uint16_t first_row =
+      0;  // take: number of the row's first column in the Scope; behind the last: $elapsed
 };
 
 // The columns of `store: skill_invocation`.
-inline constexpr std::array<std::string_view, 7> kInvocationColumns = {"skill_name", "tool_name",   "duration_ms", "success",
-                                                                      "error_type", "tokens_used", "model_used"};
+inline constexpr std::array<std::string_view, 7> kInvocationColumns = {
+    "skill_name", "tool_name", "duration_ms", "success", "error_type", "tokens_used", "model_used"};
 
 // A table as declared, beyond what Table has to know.
 struct TableRules {
-  std::optional<metrics::FamilyId> open;             // gauge of its rows
-  std::vector<std::int16_t> open_columns;            // by label of the gauge: the column, -1: none
+  std::optional<metrics::FamilyId> open;   // gauge of its rows
+  std::vector<std::int16_t> open_columns;  // by label of the gauge: the column, -1: none
   std::vector<std::optional<std::string>> open_defaults;
 };
 
 struct Rule {
   std::string name;
   std::vector<Condition> conditions;
-  std::optional<std::size_t> decided;      // the condition that the dispatch has decided
+  std::optional<std::size_t> decided;  // the condition that the dispatch has decided
   std::vector<Pattern> patterns;
-  std::vector<std::vector<std::int16_t>> pattern_captures;  // per pattern: its captures -> the rule's, -1: dropped
-  std::vector<std::int16_t> fields_capture;                 // per pattern: its capture `<fields>`, -1: none
+  std::vector<std::vector<std::int16_t>>
+      pattern_captures;                      // per pattern: its captures -> the rule's, -1: dropped
+  std::vector<std::int16_t> fields_capture;  // per pattern: its capture `<fields>`, -1: none
   std::shared_ptr<const re2::RE2> regex;
-  std::vector<std::int16_t> regex_captures;                 // group - 1 -> the rule's captures, -1: unnamed
+  std::vector<std::int16_t> regex_captures;  // group - 1 -> the rule's captures, -1: unnamed
   std::size_t captures = 0;
   std::optional<Expression> only_if;
   std::vector<std::string> let_names;
   std::vector<Expression> lets;
   std::vector<Action> actions;
-  std::vector<Ref> label_inputs;           // all that the labels of all actions depend on
+  std::vector<Ref> label_inputs;  // all that the labels of all actions depend on
 };
 
 }  // namespace logtally::rules

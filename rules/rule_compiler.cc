@@ -18,9 +18,12 @@ struct ActionRow {
   bool wants_value;
 };
 constexpr ActionRow kActions[] = {
-    {"inc", Action::Kind::inc, true, true, false, false},   {"dec", Action::Kind::dec, false, true, false, false},
-    {"add", Action::Kind::add, true, true, false, true},    {"set", Action::Kind::set, true, true, false, true},
-    {"observe", Action::Kind::observe, false, false, true, true}, {"delete", Action::Kind::remove, true, true, true, false},
+    {"inc", Action::Kind::inc, true, true, false, false},
+    {"dec", Action::Kind::dec, false, true, false, false},
+    {"add", Action::Kind::add, true, true, false, true},
+    {"set", Action::Kind::set, true, true, false, true},
+    {"observe", Action::Kind::observe, false, false, true, true},
+    {"delete", Action::Kind::remove, true, true, true, false},
 };
 // Actions on no metric.
 const std::vector<std::string_view> kTrackingActions = {"remember", "take", "store"};
@@ -37,9 +40,11 @@ std::string list_of(const std::vector<std::string>& names) {
 // The spellings of what logtally itself knows of a record.
 std::optional<Ref::Source> built_in(std::string_view name) {
   constexpr std::pair<std::string_view, Ref::Source> kNames[] = {
-      {"_line", Ref::Source::line},     {"_rest", Ref::Source::rest}, {"_exception", Ref::Source::exception},
-      {"_format", Ref::Source::format}, {"_file", Ref::Source::file}, {"_stream", Ref::Source::stream},
-      {"level", Ref::Source::level},    {"time", Ref::Source::time},  {"message", Ref::Source::message},
+      {"_line", Ref::Source::line},           {"_rest", Ref::Source::rest},
+      {"_exception", Ref::Source::exception}, {"_format", Ref::Source::format},
+      {"_file", Ref::Source::file},           {"_stream", Ref::Source::stream},
+      {"level", Ref::Source::level},          {"time", Ref::Source::time},
+      {"message", Ref::Source::message},
   };
   for (const auto& [known, source] : kNames) {
     if (known == name) return source;
@@ -63,7 +68,10 @@ Ref Compiler::resolve_line_field(const FieldPath& path) {
 
 Ref Compiler::field_ref(FieldId field) const {
   const std::vector<SlotId>& candidates = set_->plan_.candidates(field);
-  return {.source = Ref::Source::field, .index = field, .under = Ref::kNoField, .slot = candidates.size() == 1 ? candidates[0] : kNoSlot};
+  return {.source = Ref::Source::field,
+          .index = field,
+          .under = Ref::kNoField,
+          .slot = candidates.size() == 1 ? candidates[0] : kNoSlot};
 }
 
 Ref Compiler::resolve(const std::string& text, RuleNames& names) {
@@ -72,7 +80,8 @@ Ref Compiler::resolve(const std::string& text, RuleNames& names) {
     for (auto let = names.lets.rbegin(); let != names.lets.rend(); ++let) {
       if (let->first == path[0]) return {.source = Ref::Source::let, .index = let->second};
     }
-    if (const auto row = std::find(names.rows.rbegin(), names.rows.rend(), path[0]); row != names.rows.rend()) {
+    if (const auto row = std::find(names.rows.rbegin(), names.rows.rend(), path[0]);
+        row != names.rows.rend()) {
       const Ref under = resolve_line_field(path);
       return {.source = Ref::Source::row,
               .index = static_cast<std::uint16_t>(names.rows.rend() - row - 1),
@@ -111,19 +120,22 @@ Names Compiler::names_for(RuleNames& names) {
               }};
 }
 
-std::optional<Expression> Compiler::compile_expression(const Document& document, const Node& node, RuleNames& names) {
+std::optional<Expression> Compiler::compile_expression(const Document& document, const Node& node,
+                                                       RuleNames& names) {
   if (!node.is_scalar()) {
     fault("E010", document, node, "a text or an expression is expected");
     return std::nullopt;
   }
   if (node.text.find('$') == std::string::npos) {
     const std::string text = canonical_scalar(node);
-    if (!node.quoted && (text == "true" || text == "false")) return Expression::constant_truth(text == "true");
+    if (!node.quoted && (text == "true" || text == "false"))
+      return Expression::constant_truth(text == "true");
     return Expression::constant(text);
   }
   auto compiled = Expression::compile(node.text, names_for(names));
   if (auto* fault = std::get_if<ExpressionFault>(&compiled)) {
-    config::Diagnostic& d = diagnostics_.add(fault->code, part_of(document, node, fault->offset, fault->length), fault->text);
+    config::Diagnostic& d = diagnostics_.add(
+        fault->code, part_of(document, node, fault->offset, fault->length), fault->text);
     if (!fault->help.empty()) d.helps.push_back(fault->help);
     return std::nullopt;
   }
@@ -139,12 +151,15 @@ void Compiler::compile_rule(const RuleEntry& entry) {
   rule.name = entry.key->text;
   RuleNames names;
   if (!config::expect_map(reading(document), body, "a rule")) return;
-  check_keys(document, body, {.allowed = {"match", "pattern", "regex", "if", "let", "do", "enabled"}, .later = {}}, "a rule");
+  check_keys(document, body,
+             {.allowed = {"match", "pattern", "regex", "if", "let", "do", "enabled"}, .later = {}},
+             "a rule");
 
   bool enabled = entry.enabled;
   if (const Node* node = body.find("enabled")) {
     if (node->is_scalar() && !node->quoted && (node->text == "true" || node->text == "false")) {
-      const bool switched = std::any_of(switches_.begin(), switches_.end(), [&](const Switch& s) { return s.key->text == rule.name; });
+      const bool switched = std::any_of(switches_.begin(), switches_.end(),
+                                        [&](const Switch& s) { return s.key->text == rule.name; });
       if (!switched) enabled = node->text == "true";
     } else {
       fault("E013", document, *node, "`enabled` is true or false");
@@ -158,11 +173,13 @@ void Compiler::compile_rule(const RuleEntry& entry) {
   if (const Node* node = body.find("do")) {
     compile_actions(document, *node, rule, names);
   } else {
-    fault("E011", document, *entry.key, "rule `" + rule.name + "` does nothing").helps.emplace_back("do: [inc: SOME_METRIC]");
+    fault("E011", document, *entry.key, "rule `" + rule.name + "` does nothing")
+        .helps.emplace_back("do: [inc: SOME_METRIC]");
   }
   if (set_->plan_.full() && !too_many_fields_) {
     too_many_fields_ = true;
-    fault("E022", document, *entry.key, "with rule `" + rule.name + "` the rules use more than 4,000 different fields");
+    fault("E022", document, *entry.key,
+          "with rule `" + rule.name + "` the rules use more than 4,000 different fields");
   }
   rule.captures = names.captures.size();
   gather_label_inputs(rule, names);
@@ -176,7 +193,8 @@ void Compiler::compile_match(const Document& document, const Node& node, Rule& r
   for (const Node::Entry& entry : node.entries) {
     const FieldPath path = parse_field_path(entry.key.text);
     if (path.empty()) {
-      fault("E013", document, entry.key, "`" + entry.key.text + "` is no field", "name, name.inner or 'odd name'");
+      fault("E013", document, entry.key, "`" + entry.key.text + "` is no field",
+            "name, name.inner or 'odd name'");
       continue;
     }
     Condition condition;
@@ -189,14 +207,18 @@ void Compiler::compile_match(const Document& document, const Node& node, Rule& r
   }
 }
 
-std::optional<Test> Compiler::compile_test(const Document& document, const Node& node, const Ref& field) {
+std::optional<Test> Compiler::compile_test(const Document& document, const Node& node,
+                                           const Ref& field) {
   Test test;
   switch (node.kind) {
-    case Node::Kind::null: test.kind = Test::Kind::missing; return test;
+    case Node::Kind::null:
+      test.kind = Test::Kind::missing;
+      return test;
     case Node::Kind::scalar: {
       test.text = canonical_scalar(node);
       if (field.source == Ref::Source::level) {
-        if (const Level level = parse_level(test.text); level != Level::none) test.text = level_name(level);
+        if (const Level level = parse_level(test.text); level != Level::none)
+          test.text = level_name(level);
       }
       test.as_written = field.source == Ref::Source::level ? test.text : node.text;
       return test;
@@ -213,9 +235,11 @@ std::optional<Test> Compiler::compile_test(const Document& document, const Node&
         return std::nullopt;
       }
       return test;
-    case Node::Kind::map: break;
+    case Node::Kind::map:
+      break;
   }
-  check_keys(document, node, {.allowed = {"not", "prefix", "re", "exists"}, .later = {}}, "a condition");
+  check_keys(document, node, {.allowed = {"not", "prefix", "re", "exists"}, .later = {}},
+             "a condition");
   test.kind = Test::Kind::all_of;
   for (const Node::Entry& entry : node.entries) {
     Test part;
@@ -252,7 +276,8 @@ std::optional<Test> Compiler::compile_test(const Document& document, const Node&
 
 // ---------------------------------------------------------------- patterns
 
-void Compiler::compile_patterns(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+void Compiler::compile_patterns(const Document& document, const Node& node, Rule& rule,
+                                RuleNames& names) {
   const auto one = [&](const Node& item) {
     if (!expect_text(document, item, "`pattern`")) return;
     auto compiled = Pattern::compile(item.text, PatternUse::message);
@@ -283,7 +308,8 @@ void Compiler::compile_patterns(const Document& document, const Node& node, Rule
   }
 }
 
-void Compiler::compile_regex(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+void Compiler::compile_regex(const Document& document, const Node& node, Rule& rule,
+                             RuleNames& names) {
   if (!rule.patterns.empty()) {
     fault("E013", document, node, "a rule has a `pattern` or a `regex`, not both");
     return;
@@ -293,22 +319,27 @@ void Compiler::compile_regex(const Document& document, const Node& node, Rule& r
   constexpr int kMaxGroups = 16;
   const int groups = rule.regex->NumberOfCapturingGroups();
   if (groups > kMaxGroups) {
-    fault("E041", document, node, "the regular expression has more than 16 groups").helps.emplace_back("groups without a name: (?:...)");
+    fault("E041", document, node, "the regular expression has more than 16 groups")
+        .helps.emplace_back("groups without a name: (?:...)");
     rule.regex = nullptr;
     return;
   }
   rule.regex_captures.assign(static_cast<std::size_t>(groups), -1);
   for (const auto& [name, group] : rule.regex->NamedCapturingGroups()) {
-    rule.regex_captures[static_cast<std::size_t>(group - 1)] = static_cast<std::int16_t>(names.captures.size());
+    rule.regex_captures[static_cast<std::size_t>(group - 1)] =
+        static_cast<std::int16_t>(names.captures.size());
     names.captures.push_back(name);
   }
 }
 
-void Compiler::compile_lets(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+void Compiler::compile_lets(const Document& document, const Node& node, Rule& rule,
+                            RuleNames& names) {
   if (!config::expect_map(reading(document), node, "`let`")) return;
   for (const Node::Entry& entry : node.entries) {
     if (!valid_label_name(entry.key.text)) {
-      fault("E032", document, entry.key, "`" + entry.key.text + "` is no name for a field of the rule", "letters, digits and `_`");
+      fault("E032", document, entry.key,
+            "`" + entry.key.text + "` is no name for a field of the rule",
+            "letters, digits and `_`");
       continue;
     }
     std::optional<Expression> expression;
@@ -317,15 +348,17 @@ void Compiler::compile_lets(const Document& document, const Node& node, Rule& ru
     } else {
       expression = compile_expression(document, entry.value, names);  // sees the lets before it
     }
-    if (!expression) expression = Expression::constant("");           // known all the same
+    if (!expression) expression = Expression::constant("");  // known all the same
     std::vector<Ref> inputs;
     if (expression->calls_table()) {
       // What a table holds is no function of the record: the value itself is the input.
-      inputs.push_back({.source = Ref::Source::let, .index = static_cast<std::uint16_t>(rule.lets.size())});
+      inputs.push_back(
+          {.source = Ref::Source::let, .index = static_cast<std::uint16_t>(rule.lets.size())});
     }
     for (const Ref& ref : expression->refs()) {
       if (ref.source == Ref::Source::let) {
-        inputs.insert(inputs.end(), names.let_inputs[ref.index].begin(), names.let_inputs[ref.index].end());
+        inputs.insert(inputs.end(), names.let_inputs[ref.index].begin(),
+                      names.let_inputs[ref.index].end());
       } else {
         inputs.push_back(ref);
       }
@@ -339,17 +372,21 @@ void Compiler::compile_lets(const Document& document, const Node& node, Rule& ru
 
 // ---------------------------------------------------------------- actions
 
-void Compiler::compile_actions(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+void Compiler::compile_actions(const Document& document, const Node& node, Rule& rule,
+                               RuleNames& names) {
   if (!node.is_sequence() || node.items.empty()) {
-    fault("E010", document, node, "`do` is a list of actions").helps.emplace_back("do: [inc: SOME_METRIC]");
+    fault("E010", document, node, "`do` is a list of actions")
+        .helps.emplace_back("do: [inc: SOME_METRIC]");
     return;
   }
   for (const Node& item : node.items) {
-    if (config::expect_map(reading(document), item, "an action")) compile_action(document, item, rule, names);
+    if (config::expect_map(reading(document), item, "an action"))
+      compile_action(document, item, rule, names);
   }
 }
 
-void Compiler::compile_action(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+void Compiler::compile_action(const Document& document, const Node& node, Rule& rule,
+                              RuleNames& names) {
   std::vector<std::string_view> allowed;
   for (const ActionRow& row : kActions) allowed.push_back(row.name);
   allowed.insert(allowed.end(), kTrackingActions.begin(), kTrackingActions.end());
@@ -361,23 +398,31 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
   const ActionRow* row = nullptr;
   const Node::Entry* named = nullptr;
   for (const Node::Entry& entry : node.entries) {
-    const auto* found = std::find_if(std::begin(kActions), std::end(kActions), [&](const ActionRow& r) { return r.name == entry.key.text; });
+    const auto* found = std::find_if(std::begin(kActions), std::end(kActions),
+                                     [&](const ActionRow& r) { return r.name == entry.key.text; });
     if (found == std::end(kActions)) continue;
     if (row != nullptr) {
-      fault("E013", document, entry.key, "an action does one thing, here are `" + std::string(row->name) + "` and `" + entry.key.text + "`");
+      fault("E013", document, entry.key,
+            "an action does one thing, here are `" + std::string(row->name) + "` and `" +
+                entry.key.text + "`");
       return;
     }
     row = found;
     named = &entry;
   }
   if (row == nullptr) {
-    const bool later = std::any_of(node.entries.begin(), node.entries.end(), [](const Node::Entry& e) {
-      return std::find(kLaterActions.begin(), kLaterActions.end(), e.key.text) != kLaterActions.end();
-    });
-    const bool unknown = std::any_of(node.entries.begin(), node.entries.end(), [&](const Node::Entry& e) {
-      return std::find(allowed.begin(), allowed.end(), e.key.text) == allowed.end();
-    });
-    if (!later && !unknown) fault("E011", document, node, "this action does not say what it does").helps.emplace_back("inc, dec, add, set or observe: METRIC");
+    const bool later =
+        std::any_of(node.entries.begin(), node.entries.end(), [](const Node::Entry& e) {
+          return std::find(kLaterActions.begin(), kLaterActions.end(), e.key.text) !=
+                 kLaterActions.end();
+        });
+    const bool unknown =
+        std::any_of(node.entries.begin(), node.entries.end(), [&](const Node::Entry& e) {
+          return std::find(allowed.begin(), allowed.end(), e.key.text) == allowed.end();
+        });
+    if (!later && !unknown)
+      fault("E011", document, node, "this action does not say what it does")
+          .helps.emplace_back("inc, dec, add, set or observe: METRIC");
     return;
   }
   if (!expect_text(document, named->value, "`" + std::string(row->name) + "`")) return;
@@ -385,28 +430,37 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
   if (found == nullptr) return;
   const Metric& metric = *found;
   const metrics::MetricType type = set_->families_[metric.id].type;
-  const bool fits = type == metrics::MetricType::counter ? row->counter : type == metrics::MetricType::gauge ? row->gauge : row->histogram;
+  const bool fits = type == metrics::MetricType::counter ? row->counter
+                    : type == metrics::MetricType::gauge ? row->gauge
+                                                         : row->histogram;
   if (!fits) {
-    fault("E035", document, named->key, "`" + std::string(row->name) + "` is not for a " + std::string(kTypeNames[static_cast<std::size_t>(type)]))
+    fault("E035", document, named->key,
+          "`" + std::string(row->name) + "` is not for a " +
+              std::string(kTypeNames[static_cast<std::size_t>(type)]))
         .also.push_back({metric.place, "declared here"});
     return;
   }
 
   Action action;
   action.family = metric.id;
-  action.kind = row->kind == Action::Kind::set && type == metrics::MetricType::counter ? Action::Kind::set_count : row->kind;
+  action.kind = row->kind == Action::Kind::set && type == metrics::MetricType::counter
+                    ? Action::Kind::set_count
+                    : row->kind;
   action.name = std::string(row->name) + " " + named->value.text;
   const auto same = std::count_if(rule.actions.begin(), rule.actions.end(), [&](const Action& a) {
     return a.name == action.name || a.name.starts_with(action.name + " #");
   });
   if (same > 0) action.name += " #" + std::to_string(same + 1);
 
-  if (const Node* only_if = node.find("if")) action.only_if = compile_expression(document, *only_if, names);
+  if (const Node* only_if = node.find("if"))
+    action.only_if = compile_expression(document, *only_if, names);
   const Node* value = node.find("value");
   if (value != nullptr && !row->wants_value) {
-    fault("E035", document, *value, "`" + std::string(row->name) + "` takes no value").helps.emplace_back("add: METRIC takes one");
+    fault("E035", document, *value, "`" + std::string(row->name) + "` takes no value")
+        .helps.emplace_back("add: METRIC takes one");
   } else if (value == nullptr && row->wants_value) {
-    fault("E036", document, named->key, "`" + std::string(row->name) + "` needs a `value`").helps.emplace_back("value: $some_field");
+    fault("E036", document, named->key, "`" + std::string(row->name) + "` needs a `value`")
+        .helps.emplace_back("value: $some_field");
   } else if (value != nullptr) {
     compile_value(document, *value, action, names);
   }
@@ -426,64 +480,79 @@ const Compiler::Metric* Compiler::find_metric(const Document& document, const No
   std::vector<std::string> declared;
   for (const auto& [known, metric] : metrics_) declared.push_back(known);
   const std::string near = config::suggest(name.text, declared);
-  config::Diagnostic& d = fault("E030", document, name, "metric `" + name.text + "` is not declared",
-                                near.empty() ? "" : "did you mean `" + near + "`?");
+  config::Diagnostic& d =
+      fault("E030", document, name, "metric `" + name.text + "` is not declared",
+            near.empty() ? "" : "did you mean `" + near + "`?");
   d.helps.push_back("declare it: metrics: {" + name.text + ": {type: counter, help: ...}}");
   return nullptr;
 }
 
-void Compiler::compile_set_for(const Document& document, const Node& node, Action& action, const Node& where, RuleNames& names) {
+void Compiler::compile_set_for(const Document& document, const Node& node, Action& action,
+                               const Node& where, RuleNames& names) {
   const Node* hold = node.find("for");
   const Node* then = node.find("then");
   if (hold == nullptr && then == nullptr) return;
   if (action.kind != Action::Kind::set) {
-    fault("E035", document, hold != nullptr ? *hold : *then, "`for` and `then` go with `set` on a gauge");
+    fault("E035", document, hold != nullptr ? *hold : *then,
+          "`for` and `then` go with `set` on a gauge");
     return;
   }
   if (hold == nullptr) {
-    fault("E011", document, where, "`then` says to what the gauge falls back, `for` after how long is missing").helps.emplace_back("for: 30s");
+    fault("E011", document, where,
+          "`then` says to what the gauge falls back, `for` after how long is missing")
+        .helps.emplace_back("for: 30s");
     return;
   }
   action.hold = compile_expression(document, *hold, names);
   if (action.hold && hold->text.find('$') == std::string::npos && !parse_duration_ns(hold->text)) {
-    fault("E013", document, *hold, "`" + hold->text + "` is no duration").helps.emplace_back("for: 30s, for: 5m, or an expression in seconds");
+    fault("E013", document, *hold, "`" + hold->text + "` is no duration")
+        .helps.emplace_back("for: 30s, for: 5m, or an expression in seconds");
   }
   if (then != nullptr) action.then = compile_expression(document, *then, names);
   set_->keeps_time_ = true;
 }
 
-void Compiler::compile_delete(const Document& document, const Node& node, const Node& target, Action& action, RuleNames& names) {
+void Compiler::compile_delete(const Document& document, const Node& node, const Node& target,
+                              Action& action, RuleNames& names) {
   const Metric& metric = metrics_.find(target.text)->second;
   const metrics::FamilySpec& spec = set_->families_[metric.id];
   const Node* labels = node.find("labels");
   check_label_names(document, labels, metric);
   for (std::size_t i = 0; i < spec.labels.size(); ++i) {
-    const Node* value = labels != nullptr && labels->is_map() ? labels->find(spec.labels[i]) : nullptr;
+    const Node* value =
+        labels != nullptr && labels->is_map() ? labels->find(spec.labels[i]) : nullptr;
     action.removed.emplace_back();
     if (value != nullptr) action.removed.back() = compile_label(document, value, metric, i, names);
   }
 }
 
 // `remember`, `take` and `store`; false when the action is another.
-bool Compiler::compile_tracking(const Document& document, const Node& node, Rule& rule, RuleNames& names) {
+bool Compiler::compile_tracking(const Document& document, const Node& node, Rule& rule,
+                                RuleNames& names) {
   const Node::Entry* named = nullptr;
   for (const Node::Entry& entry : node.entries) {
-    if (std::find(kTrackingActions.begin(), kTrackingActions.end(), entry.key.text) != kTrackingActions.end()) named = &entry;
+    if (std::find(kTrackingActions.begin(), kTrackingActions.end(), entry.key.text) !=
+        kTrackingActions.end())
+      named = &entry;
   }
   if (named == nullptr) return false;
-  check_keys(document, node, {.allowed = {named->key.text, "if"}, .later = {}}, "`" + named->key.text + "`");
+  check_keys(document, node, {.allowed = {named->key.text, "if"}, .later = {}},
+             "`" + named->key.text + "`");
   if (!expect_text(document, named->value, "`" + named->key.text + "`")) return true;
   Action action;
   action.name = named->key.text + " " + named->value.text;
-  if (const Node* only_if = node.find("if")) action.only_if = compile_expression(document, *only_if, names);
+  if (const Node* only_if = node.find("if"))
+    action.only_if = compile_expression(document, *only_if, names);
 
   if (named->key.text == "store") {
     action.kind = Action::Kind::store;
     if (named->value.text != "skill_invocation") {
-      fault("E013", document, named->value, "`" + named->value.text + "` cannot be stored").helps.emplace_back("store: skill_invocation");
+      fault("E013", document, named->value, "`" + named->value.text + "` cannot be stored")
+          .helps.emplace_back("store: skill_invocation");
       return true;
     }
-    for (const std::string_view column : kInvocationColumns) action.columns.push_back(resolve(std::string(column), names));
+    for (const std::string_view column : kInvocationColumns)
+      action.columns.push_back(resolve(std::string(column), names));
     rule.actions.push_back(std::move(action));
     return true;
   }
@@ -492,7 +561,8 @@ bool Compiler::compile_tracking(const Document& document, const Node& node, Rule
     std::vector<std::string> declared;
     for (const auto& [name, table] : tables_) declared.push_back(name);
     const std::string near = config::suggest(named->value.text, declared);
-    fault("E030", document, named->value, "table `" + named->value.text + "` is not declared", near.empty() ? "" : "did you mean `" + near + "`?");
+    fault("E030", document, named->value, "table `" + named->value.text + "` is not declared",
+          near.empty() ? "" : "did you mean `" + near + "`?");
     return true;
   }
   const TableEntry& table = found->second;
@@ -516,19 +586,24 @@ bool Compiler::compile_tracking(const Document& document, const Node& node, Rule
   return true;
 }
 
-void Compiler::compile_value(const Document& document, const Node& node, Action& action, RuleNames& names) {
+void Compiler::compile_value(const Document& document, const Node& node, Action& action,
+                             RuleNames& names) {
   action.value = compile_expression(document, node, names);
   if (!action.value) return;
-  if (node.text.find('$') == std::string::npos && metrics::parse_decimal(node.text).error != metrics::NumberError::none) {
+  if (node.text.find('$') == std::string::npos &&
+      metrics::parse_decimal(node.text).error != metrics::NumberError::none) {
     config::Diagnostic& d = fault("E013", document, node, "`" + node.text + "` is no number");
     d.helps.push_back("a field is written `$" + node.text + "`");
   }
-  if (const Ref* single = action.value->single(); single != nullptr && (single->source == Ref::Source::field || single->source == Ref::Source::capture)) {
+  if (const Ref* single = action.value->single();
+      single != nullptr &&
+      (single->source == Ref::Source::field || single->source == Ref::Source::capture)) {
     action.value_ref = *single;
   }
 }
 
-void Compiler::compile_unit(const Document& document, const Node& node, const Metric& metric, Action& action) {
+void Compiler::compile_unit(const Document& document, const Node& node, const Metric& metric,
+                            Action& action) {
   if (!expect_text(document, node, "`unit`")) return;
   const std::string& name = set_->families_[metric.id].name;
   if (!action.value) {
@@ -537,7 +612,8 @@ void Compiler::compile_unit(const Document& document, const Node& node, const Me
   }
   if (metric.base == Base::none) {
     fault("E051", document, node, "`" + name + "` does not say its unit")
-        .helps.emplace_back("end its name in _seconds, _bytes, _ratio or _usd, or declare it with `unit:`");
+        .helps.emplace_back(
+            "end its name in _seconds, _bytes, _ratio or _usd, or declare it with `unit:`");
     return;
   }
   if (node.text == "auto") {
@@ -546,13 +622,16 @@ void Compiler::compile_unit(const Document& document, const Node& node, const Me
   }
   const std::optional<Unit> unit = find_unit(node.text);
   if (!unit) {
-    fault("E050", document, node, "`" + node.text + "` is no unit").notes.emplace_back(
-        "ns us ms s m min h d; B KB MB GB TB KiB MiB GiB TiB; % ratio; usd cents; auto reads it from the text");
+    fault("E050", document, node, "`" + node.text + "` is no unit")
+        .notes.emplace_back(
+            "ns us ms s m min h d; B KB MB GB TB KiB MiB GiB TiB; % ratio; usd cents; auto reads "
+            "it from the text");
     return;
   }
   if (unit->base != metric.base) {
-    fault("E051", document, node, "`" + node.text + "` is a unit of " + std::string(base_name(unit->base)) + ", `" + name + "` is in " +
-                                      std::string(base_name(metric.base)));
+    fault("E051", document, node,
+          "`" + node.text + "` is a unit of " + std::string(base_name(unit->base)) + ", `" + name +
+              "` is in " + std::string(base_name(metric.base)));
     return;
   }
   action.shift = static_cast<std::int8_t>(unit->shift10);
@@ -563,22 +642,28 @@ void Compiler::check_label_names(const Document& document, const Node* node, con
   const metrics::FamilySpec& spec = set_->families_[metric.id];
   if (node == nullptr || !config::expect_map(reading(document), *node, "`labels`")) return;
   for (const Node::Entry& entry : node->entries) {
-    if (std::find(spec.labels.begin(), spec.labels.end(), entry.key.text) != spec.labels.end()) continue;
+    if (std::find(spec.labels.begin(), spec.labels.end(), entry.key.text) != spec.labels.end())
+      continue;
     const std::string near = config::suggest(entry.key.text, spec.labels);
-    config::Diagnostic& d = fault("E034", document, entry.key, "`" + spec.name + "` has no label `" + entry.key.text + "`",
+    config::Diagnostic& d = fault("E034", document, entry.key,
+                                  "`" + spec.name + "` has no label `" + entry.key.text + "`",
                                   near.empty() ? "" : "did you mean `" + near + "`?");
-    d.also.push_back({metric.place, spec.labels.empty() ? "declared here without labels" : "declared here with " + list_of(spec.labels)});
+    d.also.push_back({metric.place, spec.labels.empty()
+                                        ? "declared here without labels"
+                                        : "declared here with " + list_of(spec.labels)});
   }
 }
 
 // The label's source in an action: what is written there, else the field of the label's name.
-LabelSource Compiler::compile_label(const Document& document, const Node* value, const Metric& metric, std::size_t label, RuleNames& names) {
+LabelSource Compiler::compile_label(const Document& document, const Node* value,
+                                    const Metric& metric, std::size_t label, RuleNames& names) {
   const std::string& name = set_->families_[metric.id].labels[label];
   LabelSource source;
   source.otherwise = metric.label_defaults[label];
   source.policy = &set_->label_policies_[metric.id][label];
   if (value == nullptr) {
-    source.expression = std::move(std::get<Expression>(Expression::compile("$" + name, names_for(names))));
+    source.expression =
+        std::move(std::get<Expression>(Expression::compile("$" + name, names_for(names))));
   } else if (value->is_null()) {
     source.constant = "";
   } else if (value->is_scalar() && value->text.find('$') == std::string::npos) {
@@ -593,7 +678,8 @@ LabelSource Compiler::compile_label(const Document& document, const Node* value,
   return source;
 }
 
-void Compiler::compile_action_labels(const Document& document, const Node* node, const Metric& metric, Action& action, RuleNames& names) {
+void Compiler::compile_action_labels(const Document& document, const Node* node,
+                                     const Metric& metric, Action& action, RuleNames& names) {
   const metrics::FamilySpec& spec = set_->families_[metric.id];
   check_label_names(document, node, metric);
   for (std::size_t i = 0; i < spec.labels.size(); ++i) {
@@ -611,7 +697,9 @@ void Compiler::compile_action_labels(const Document& document, const Node* node,
 
 void Compiler::gather_label_inputs(Rule& rule, const RuleNames& names) {
   const auto take = [&](const Ref& ref) {
-    if (std::find(rule.label_inputs.begin(), rule.label_inputs.end(), ref) == rule.label_inputs.end()) rule.label_inputs.push_back(ref);
+    if (std::find(rule.label_inputs.begin(), rule.label_inputs.end(), ref) ==
+        rule.label_inputs.end())
+      rule.label_inputs.push_back(ref);
   };
   for (const Action& action : rule.actions) {
     if (action.loose) continue;

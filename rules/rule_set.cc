@@ -24,10 +24,14 @@ struct Number {
 
 Number of_parsed(const metrics::ParsedDecimal& parsed) {
   switch (parsed.error) {
-    case metrics::NumberError::none: return {.value = parsed.value};
-    case metrics::NumberError::not_finite: return Number::skip(SkipReason::not_finite);
-    case metrics::NumberError::over_limit: return Number::skip(SkipReason::over_limit);
-    case metrics::NumberError::not_a_number: break;
+    case metrics::NumberError::none:
+      return {.value = parsed.value};
+    case metrics::NumberError::not_finite:
+      return Number::skip(SkipReason::not_finite);
+    case metrics::NumberError::over_limit:
+      return Number::skip(SkipReason::over_limit);
+    case metrics::NumberError::not_a_number:
+      break;
   }
   return Number::skip(SkipReason::not_a_number);
 }
@@ -39,17 +43,21 @@ Number value_of(const Action& action, Scope& scope) {
     const Token token = scope.token(*action.value_ref);
     switch (token.kind) {
       case TokenKind::missing:
-      case TokenKind::null: return Number::skip(SkipReason::missing_field);
-      case TokenKind::not_finite: return Number::skip(SkipReason::not_finite);
+      case TokenKind::null:
+        return Number::skip(SkipReason::missing_field);
+      case TokenKind::not_finite:
+        return Number::skip(SkipReason::not_finite);
       case TokenKind::number:
         number = of_parsed(metrics::parse_decimal(token.text(), action.shift));
         break;
       case TokenKind::string: {
         const std::string_view text = scope.text(token);
-        number = of_parsed(action.quantity ? parse_quantity(text, *action.quantity) : metrics::parse_decimal(text, action.shift));
+        number = of_parsed(action.quantity ? parse_quantity(text, *action.quantity)
+                                           : metrics::parse_decimal(text, action.shift));
         break;
       }
-      default: return Number::skip(SkipReason::not_a_number);
+      default:
+        return Number::skip(SkipReason::not_a_number);
     }
   } else {
     Value value = action.value->evaluate(scope);
@@ -72,11 +80,15 @@ Number value_of(const Action& action, Scope& scope) {
 bool passes(const Test& test, const Ref& field, Scope& scope) {
   switch (test.kind) {
     case Test::Kind::any_of:
-      return std::any_of(test.inner.begin(), test.inner.end(), [&](const Test& t) { return passes(t, field, scope); });
+      return std::any_of(test.inner.begin(), test.inner.end(),
+                         [&](const Test& t) { return passes(t, field, scope); });
     case Test::Kind::all_of:
-      return std::all_of(test.inner.begin(), test.inner.end(), [&](const Test& t) { return passes(t, field, scope); });
-    case Test::Kind::negation: return !passes(test.inner[0], field, scope);
-    default: break;
+      return std::all_of(test.inner.begin(), test.inner.end(),
+                         [&](const Test& t) { return passes(t, field, scope); });
+    case Test::Kind::negation:
+      return !passes(test.inner[0], field, scope);
+    default:
+      break;
   }
   const Token token = scope.token(field);
   if (test.kind == Test::Kind::missing) return !token.present();
@@ -97,7 +109,9 @@ bool RuleSet::fit_patterns(const Rule& rule, Scope& scope, Delta& delta) const {
     if (const std::int16_t fields = rule.fields_capture[fits]; fields >= 0) {
       Delta::FieldsReader& reader = *delta.fields;
       reader.event.clear();
-      if (!reader.text.parse(found[static_cast<std::size_t>(fields)], reader.event, reader.json, scope.scratch())) continue;
+      if (!reader.text.parse(found[static_cast<std::size_t>(fields)], reader.event, reader.json,
+                             scope.scratch()))
+        continue;
       scope.overlay(&reader.event);
     }
     const std::span<std::string_view> captures = scope.captures(rule.captures);
@@ -117,7 +131,8 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* t
     const Condition& condition = rule.conditions[i];
     if (trace == nullptr && rule.decided == i) continue;
     if (passes(condition.test, condition.field, scope)) continue;
-    if (trace != nullptr) trace->rule_failed(rule, condition.name, scope.text(scope.token(condition.field)));
+    if (trace != nullptr)
+      trace->rule_failed(rule, condition.name, scope.text(scope.token(condition.field)));
     return false;
   }
   if (!rule.patterns.empty() || rule.regex) {
@@ -136,14 +151,16 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* t
     const std::string_view message = scope.message();
     std::array<re2::StringPiece, kMaxGroups + 1> groups;
     const int count = static_cast<int>(rule.regex_captures.size()) + 1;
-    if (!rule.regex->Match(re2::StringPiece(message.data(), message.size()), 0, message.size(), re2::RE2::UNANCHORED, groups.data(), count)) {
+    if (!rule.regex->Match(re2::StringPiece(message.data(), message.size()), 0, message.size(),
+                           re2::RE2::UNANCHORED, groups.data(), count)) {
       if (trace != nullptr) trace->rule_failed(rule, "regex", message);
       return false;
     }
     const std::span<std::string_view> captures = scope.captures(rule.captures);
     for (std::size_t i = 0; i < rule.regex_captures.size(); ++i) {
       const re2::StringPiece& group = groups[i + 1];
-      if (rule.regex_captures[i] >= 0) captures[static_cast<std::size_t>(rule.regex_captures[i])] = {group.data(), group.size()};
+      if (rule.regex_captures[i] >= 0)
+        captures[static_cast<std::size_t>(rule.regex_captures[i])] = {group.data(), group.size()};
     }
   }
   if (rule.only_if && !rule.only_if->holds(scope)) {
@@ -177,7 +194,8 @@ bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
   return matched;
 }
 
-void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const {
+void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
+                  TraceSink* trace) const {
   metrics::RuleTotals& totals = delta.rules[index];
   ++totals.matched;
   LabelMemo::Cell* cell = nullptr;  // of the first action
@@ -196,7 +214,8 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       if (!value_true(condition)) continue;
     }
     if (action.kind >= Action::Kind::remove) {
-      const auto failed = action.kind == Action::Kind::remove ? remove_series(action, scope, delta) : track(action, scope, delta);
+      const auto failed = action.kind == Action::Kind::remove ? remove_series(action, scope, delta)
+                                                              : track(action, scope, delta);
       if (failed) skip(*failed);
       continue;
     }
@@ -205,7 +224,8 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       number = value_of(action, scope);
       if (number.usable && number.value.negative() &&
           (action.kind == Action::Kind::set_count ||
-           (action.kind == Action::Kind::add && families_[action.family].type == metrics::MetricType::counter))) {
+           (action.kind == Action::Kind::add &&
+            families_[action.family].type == metrics::MetricType::counter))) {
         number = Number::skip(SkipReason::negative);
       }
       if (!number.usable) {
@@ -231,9 +251,15 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
     switch (action.kind) {
       case Action::Kind::inc:
       case Action::Kind::dec:
-      case Action::Kind::add: done = delta.series.add(series, number.value); break;
-      case Action::Kind::observe: done = delta.series.observe(series, number.value); break;
-      case Action::Kind::set_count: done = delta.series.set_count(series, number.value); break;
+      case Action::Kind::add:
+        done = delta.series.add(series, number.value);
+        break;
+      case Action::Kind::observe:
+        done = delta.series.observe(series, number.value);
+        break;
+      case Action::Kind::set_count:
+        done = delta.series.set_count(series, number.value);
+        break;
       case Action::Kind::set:
         if (const auto failed = set_gauge(action, series, number.value, scope, delta)) {
           skip(*failed);
@@ -243,7 +269,8 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       case Action::Kind::remove:
       case Action::Kind::remember:
       case Action::Kind::take:
-      case Action::Kind::store: break;
+      case Action::Kind::store:
+        break;
     }
     if (!done) {
       skip(SkipReason::over_limit);
@@ -253,9 +280,11 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
   }
 }
 
-// The series of the rule's actions for this record's labels. The key is all that the labels depend on, as raw tokens: whatever
-// expressions, maps and rewrites the labels go through is paid once per combination.
-LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const {
+// The series of the rule's actions for this record's labels. The key is all that the labels depend
+// on, as raw tokens: whatever expressions, maps and rewrites the labels go through is paid once per
+// combination.
+LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
+                                Delta& delta) const {
   char key[kMaxMemoKey + kReadableBehindLine];
   char* end = key;
   for (const Ref& ref : rule.label_inputs) {
@@ -264,11 +293,13 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
       delta.loose_cells.assign(rule.actions.size(), {});
       return delta.loose_cells.data();
     }
-    const std::uint32_t head = token.size << 5 | static_cast<std::uint32_t>(token.kind) << 1 | static_cast<std::uint32_t>(token.escaped);
+    const std::uint32_t head = token.size << 5 | static_cast<std::uint32_t>(token.kind) << 1 |
+                               static_cast<std::uint32_t>(token.escaped);
     std::memcpy(end, &head, sizeof head);
     end += sizeof head;
     if (ref.source == Ref::Source::field && token.size <= 32) {
-      // It stands in the record, behind which there is more to read: a copy of fixed size is a few instructions.
+      // It stands in the record, behind which there is more to read: a copy of fixed size is a few
+      // instructions.
       if (token.size != 0) std::memcpy(end, token.data, 32);
     } else if (token.size != 0) {
       std::memcpy(end, token.data, token.size);
@@ -279,8 +310,12 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
 }
 
 std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta) {
-  if (!policy.values.empty() && std::find(policy.values.begin(), policy.values.end(), value) == policy.values.end()) return policy.overflow;
-  if (policy.max != 0 && value != policy.overflow && !delta.capped[policy.number].admit(value, policy.max)) return policy.overflow;
+  if (!policy.values.empty() &&
+      std::find(policy.values.begin(), policy.values.end(), value) == policy.values.end())
+    return policy.overflow;
+  if (policy.max != 0 && value != policy.overflow &&
+      !delta.capped[policy.number].admit(value, policy.max))
+    return policy.overflow;
   return value;
 }
 
@@ -294,16 +329,19 @@ Value label_value(const LabelSource& source, Scope& scope, Delta& delta) {
     } else {
       made = source.expression->evaluate(scope);
     }
-    if (made.kind == Value::Kind::missing && source.otherwise) made = Value::of(std::string_view(*source.otherwise));
+    if (made.kind == Value::Kind::missing && source.otherwise)
+      made = Value::of(std::string_view(*source.otherwise));
     if (!made.usable()) return made;
     value = value_text(made, scope);
   }
   const LabelPolicy* const policy = source.policy;
-  if (policy == nullptr || (source.otherwise && value == *source.otherwise)) return Value::of(value);
+  if (policy == nullptr || (source.otherwise && value == *source.otherwise))
+    return Value::of(value);
   return Value::of(allowed_value(*policy, value, delta));
 }
 
-void RuleSet::resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const {
+void RuleSet::resolve(const Action& action, Scope& scope, Delta& delta,
+                      LabelMemo::Cell& cell) const {
   std::array<std::string_view, kMaxLabels> values;
   for (std::size_t i = 0; i < action.labels.size(); ++i) {
     const Value value = label_value(action.labels[i], scope, delta);
@@ -331,7 +369,8 @@ void RuleSet::create_initial_series(Delta& delta) const {
         values.push_back(label.values[rest % label.values.size()]);
         rest /= label.values.size();
       }
-      delta.series.add(delta.series.series(family, values), Decimal());  // raises it to `min`, if there is one
+      delta.series.add(delta.series.series(family, values),
+                       Decimal());  // raises it to `min`, if there is one
     }
   }
 }

@@ -1,5 +1,6 @@
-// RuleSet: compiled rules. count() is a pure function of record and rules: no clock, no randomness, no files. Immutable after
-// compile(), so that any number of threads may share one, each with its own Event and Delta.
+// RuleSet: compiled rules. count() is a pure function of record and rules: no clock, no randomness,
+// no files. Immutable after compile(), so that any number of threads may share one, each with its
+// own Event and Delta.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +22,22 @@ namespace logtally::rules {
 
 class RuleSet {
  public:
-  // Compiles all rule files together. Every fault of every file is added to `diagnostics`; null when there is an error.
-  // `configuration`: documents whose further top-level keys (listen, targets ...) belong to somebody else.
+  // Compiles all rule files together. Every fault of every file is added to `diagnostics`; null
+  // when there is an error. `configuration`: documents whose further top-level keys (listen,
+  // targets ...) belong to somebody else.
   struct Source {
     std::shared_ptr<const config::YamlDocument> document;
     bool configuration = false;
   };
-  static std::shared_ptr<const RuleSet> compile(std::span<const Source> sources, config::Diagnostics& diagnostics);
+  static std::shared_ptr<const RuleSet> compile(std::span<const Source> sources,
+                                                config::Diagnostics& diagnostics);
 
-  // What the record does to the series. Returns whether any rule matched. With a sink, every rule is tried and told about.
+  // What the record does to the series. Returns whether any rule matched. With a sink, every rule
+  // is tried and told about.
   bool count(const Event& event, Delta& delta, TraceSink* trace = nullptr) const;
 
-  // A silent stream: moves event time by the wall clock when a row or a timer is due, see EventClock. Returns whether anything
-  // happened, which is then to be committed like a line.
+  // A silent stream: moves event time by the wall clock when a row or a timer is due, see
+  // EventClock. Returns whether anything happened, which is then to be committed like a line.
   bool tick(Delta& delta, std::int64_t wall_ns) const;
 
   // Gives the series whose labels are all closed sets their zeros.
@@ -62,8 +66,9 @@ class RuleSet {
   void act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const;
   LabelMemo::Cell* cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const;
   void resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;
-  // The record's time moves event time. Called when something waits for it, or begins to: while there are no rows and no
-  // timers, event time changes nothing, and no record's time is read for it.
+  // The record's time moves event time. Called when something waits for it, or begins to: while
+  // there are no rows and no timers, event time changes nothing, and no record's time is read for
+  // it.
   void move_time(Scope& scope, Delta& delta) const;
   // Event time has come to `now_ns`: rows and timers that are due.
   void advance(Delta& delta, std::int64_t now_ns) const;
@@ -71,7 +76,8 @@ class RuleSet {
   void count_row(std::size_t table, const Row& row, Decimal change, Delta& delta) const;
   std::optional<SkipReason> track(const Action& action, Scope& scope, Delta& delta) const;
   std::optional<SkipReason> remove_series(const Action& action, Scope& scope, Delta& delta) const;
-  std::optional<SkipReason> set_gauge(const Action& action, metrics::Series& series, Decimal value, Scope& scope, Delta& delta) const;
+  std::optional<SkipReason> set_gauge(const Action& action, metrics::Series& series, Decimal value,
+                                      Scope& scope, Delta& delta) const;
 
   FieldPlan plan_;
   WellKnownFields known_;
@@ -83,7 +89,7 @@ class RuleSet {
   Formats formats_;
   std::vector<TableSpec> tables_;
   std::vector<TableRules> table_rules_;
-  bool keeps_time_ = false;    // tables, or gauges that fall back: event time is wanted
+  bool keeps_time_ = false;  // tables, or gauges that fall back: event time is wanted
   bool reads_fields_ = false;
   Dispatch dispatch_;
 };

@@ -20,7 +20,10 @@ bool plain_integer(std::string_view text) {
 }
 
 Token text_token(std::string_view text) {
-  return {.data = text.data(), .size = static_cast<std::uint32_t>(text.size()), .kind = TokenKind::string, .escaped = false};
+  return {.data = text.data(),
+          .size = static_cast<std::uint32_t>(text.size()),
+          .kind = TokenKind::string,
+          .escaped = false};
 }
 
 }  // namespace
@@ -57,9 +60,12 @@ std::span<std::string_view> Scope::captures(std::size_t count) {
 std::string_view Scope::text(const Token& token) {
   switch (token.kind) {
     case TokenKind::missing:
-    case TokenKind::null: return {};
-    case TokenKind::boolean_true: return "true";
-    case TokenKind::boolean_false: return "false";
+    case TokenKind::null:
+      return {};
+    case TokenKind::boolean_true:
+      return "true";
+    case TokenKind::boolean_false:
+      return "false";
     case TokenKind::number: {
       if (plain_integer(token.text())) return token.text();
       const metrics::ParsedDecimal parsed = metrics::parse_decimal(token.text());
@@ -74,7 +80,8 @@ std::string_view Scope::text(const Token& token) {
     }
     case TokenKind::not_finite:
     case TokenKind::object:
-    case TokenKind::array: return token.text();
+    case TokenKind::array:
+      return token.text();
   }
   return {};
 }
@@ -82,16 +89,21 @@ std::string_view Scope::text(const Token& token) {
 Value Scope::to_value(const Token& token) {
   switch (token.kind) {
     case TokenKind::missing:
-    case TokenKind::null: return Value::absent();
-    case TokenKind::boolean_true: return Value::of(true);
-    case TokenKind::boolean_false: return Value::of(false);
+    case TokenKind::null:
+      return Value::absent();
+    case TokenKind::boolean_true:
+      return Value::of(true);
+    case TokenKind::boolean_false:
+      return Value::of(false);
     case TokenKind::number: {
       const metrics::ParsedDecimal parsed = metrics::parse_decimal(token.text());
-      // A number that no Decimal holds is still a text: it can be a label, and is refused where a number is wanted.
+      // A number that no Decimal holds is still a text: it can be a label, and is refused where a
+      // number is wanted.
       if (parsed.error != metrics::NumberError::none) return Value::of(token.text());
       return Value::of(parsed.value);
     }
-    default: return Value::of(text(token));
+    default:
+      return Value::of(text(token));
   }
 }
 
@@ -158,17 +170,21 @@ Value Scope::exception() {
 
 Token Scope::find_token(const Ref& ref) {
   switch (ref.source) {
-    case Ref::Source::field: return field(ref.index);
+    case Ref::Source::field:
+      return field(ref.index);
     case Ref::Source::capture:
       if (ref.index < captures_.size() && captures_[ref.index].data() != nullptr) {
         return is_no_value(captures_[ref.index]) ? Token{} : text_token(captures_[ref.index]);
       }
       return ref.under == Ref::kNoField ? Token{} : field(ref.under);
     case Ref::Source::row:
-      if (ref.index < rows_.size() && rows_[ref.index].usable()) return text_token(value_text(rows_[ref.index], *this));
+      if (ref.index < rows_.size() && rows_[ref.index].usable())
+        return text_token(value_text(rows_[ref.index], *this));
       return ref.under == Ref::kNoField ? Token{} : field(ref.under);
-    case Ref::Source::message: return has_message() ? text_token(message_) : Token{};
-    case Ref::Source::line: return text_token(event_->line);
+    case Ref::Source::message:
+      return has_message() ? text_token(message_) : Token{};
+    case Ref::Source::line:
+      return text_token(event_->line);
     default: {
       const Value made = value(ref);
       return made.usable() ? text_token(value_text(made, *this)) : Token{};
@@ -181,7 +197,8 @@ Value Scope::value(const Ref& ref) {
     case Ref::Source::field:
     case Ref::Source::capture:
     case Ref::Source::message:
-    case Ref::Source::line: return to_value(token(ref));
+    case Ref::Source::line:
+      return to_value(token(ref));
     case Ref::Source::level: {
       const Token& token = field(known_.level);
       if (!token.present()) return Value::absent();
@@ -192,14 +209,19 @@ Value Scope::value(const Ref& ref) {
       // Seconds with nine digits behind the point fit the 10^-15 of a Decimal.
       return Value::of(Decimal::from_units(static_cast<metrics::int128>(time_ns()) * 1'000'000));
     }
-    case Ref::Source::rest: return event_->rest.empty() ? Value::absent() : Value::of(event_->rest);
-    case Ref::Source::format: return event_->format.empty() ? Value::absent() : Value::of(event_->format);
+    case Ref::Source::rest:
+      return event_->rest.empty() ? Value::absent() : Value::of(event_->rest);
+    case Ref::Source::format:
+      return event_->format.empty() ? Value::absent() : Value::of(event_->format);
     case Ref::Source::row:
       if (ref.index < rows_.size() && rows_[ref.index].usable()) return rows_[ref.index];
       return ref.under == Ref::kNoField ? Value::absent() : to_value(field(ref.under));
-    case Ref::Source::exception: return exception();
-    case Ref::Source::file: return event_->origin.file.empty() ? Value::absent() : Value::of(event_->origin.file);
-    case Ref::Source::stream: return event_->origin.stream.empty() ? Value::absent() : Value::of(event_->origin.stream);
+    case Ref::Source::exception:
+      return exception();
+    case Ref::Source::file:
+      return event_->origin.file.empty() ? Value::absent() : Value::of(event_->origin.file);
+    case Ref::Source::stream:
+      return event_->origin.stream.empty() ? Value::absent() : Value::of(event_->origin.stream);
     case Ref::Source::let:
       if (let_known_[ref.index] == 0) {
         let_known_[ref.index] = 1;
@@ -212,7 +234,8 @@ Value Scope::value(const Ref& ref) {
 }
 
 std::string_view exception_class(std::string_view traceback) {
-  // The line behind the frames of a traceback, `module.Class: message` or `Class`; of several tracebacks the last one's.
+  // The line behind the frames of a traceback, `module.Class: message` or `Class`; of several
+  // tracebacks the last one's.
   std::string_view last;
   bool in_frames = false;
   bool any_header = false;
@@ -229,12 +252,15 @@ std::string_view exception_class(std::string_view traceback) {
       margin = indent;
       continue;
     }
-    if (margin > 0 && line.size() > margin + 2 && indent == margin && line[margin] == '|') line.remove_prefix(margin + 2);
+    if (margin > 0 && line.size() > margin + 2 && indent == margin && line[margin] == '|')
+      line.remove_prefix(margin + 2);
     if (line.empty() || line[0] == ' ' || line[0] == '\t') continue;
     if (any_header && !in_frames) continue;  // a further line of the message
     const std::string_view name = line.substr(0, line.find_first_of(": "));
-    const bool word = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.<>") ==
-                                           std::string_view::npos;
+    const bool word = !name.empty() &&
+                      name.find_first_not_of(
+                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.<>") ==
+                          std::string_view::npos;
     const bool whole = name.size() == line.size() || line[name.size()] == ':';
     if (word && whole && (any_header || last.empty())) last = name.substr(name.rfind('.') + 1);
     in_frames = false;

@@ -1,5 +1,5 @@
-// Scope: what the names of one rule mean for one record: fields of the line, what logtally itself knows of it, the rule's
-// captures and its `let` values. Values are made when they are asked for.
+// Scope: what the names of one rule mean for one record: fields of the line, what logtally itself
+// knows of it, the rule's captures and its `let` values. Values are made when they are asked for.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ class Table;
 // A name, resolved at load.
 struct Ref {
   enum class Source : std::uint8_t {
-    field,      // index: FieldId
-    level,      // folded: debug, info, warning ...
-    time,       // Unix seconds
+    field,  // index: FieldId
+    level,  // folded: debug, info, warning ...
+    time,   // Unix seconds
     message,
     line,       // $_line
     rest,       // $_rest
@@ -32,12 +32,14 @@ struct Ref {
     stream,     // $_stream
     capture,    // index: position among the rule's captures; falls back to `under`
     let,        // index: position among the rule's lets
-    row,        // index: position among the columns that the rule's `take` actions give; falls back to `under`
+    row,  // index: position among the columns that the rule's `take` actions give; falls back to
+          // `under`
   };
   Source source = Source::field;
   std::uint16_t index = 0;
-  std::uint16_t under = kNoField;  // capture, row: the field of the line that it hides where it has a value
-  SlotId slot = kNoSlot;           // field: its place, when it has only one
+  std::uint16_t under =
+      kNoField;           // capture, row: the field of the line that it hides where it has a value
+  SlotId slot = kNoSlot;  // field: its place, when it has only one
   static constexpr std::uint16_t kNoField = 0xFFFF;
   bool operator==(const Ref&) const = default;
 };
@@ -76,7 +78,8 @@ class Scope {
   // A token as text: unescaped, numbers in canonical form. Missing tokens have none.
   std::string_view text(const Token& token);
 
-  // Fields of the line that hide the event's for this rule: those of its `<fields>` capture. Until the next enter().
+  // Fields of the line that hide the event's for this rule: those of its `<fields>` capture. Until
+  // the next enter().
   void overlay(const Event* fields) { overlay_ = fields; }
   // What a `take` found, for the actions behind it.
   void set_row(std::uint16_t index, const Value& value);
@@ -89,7 +92,7 @@ class Scope {
   std::int64_t now_ns() const { return now_ns_; }
 
   bool has_message();
-  std::string_view message();  // empty when there is none
+  std::string_view message();                 // empty when there is none
   std::optional<std::int64_t> own_time_ns();  // the record's, else its wrapper's
   std::int64_t time_ns();                     // that, else its arrival
 
@@ -125,7 +128,8 @@ class Scope {
   std::string_view message_;
 };
 
-// Class of the last exception of a traceback, without its module: "ConnectionError"; empty when there is none.
+// Class of the last exception of a traceback, without its module: "ConnectionError"; empty when
+// there is none.
 std::string_view exception_class(std::string_view traceback);
 
 }  // namespace logtally::rules

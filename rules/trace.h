@@ -1,4 +1,5 @@
-// TraceSink: hears what RuleSet::count does with a record, and why. `explain` is one; counting without a sink costs nothing.
+// TraceSink: hears what RuleSet::count does with a record, and why. `explain` is one; counting
+// without a sink costs nothing.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,8 @@ class TraceSink {
   virtual void rule_matched(const Rule& rule) = 0;
   // The first condition that failed: one of `match`, or "pattern", "regex", "if".
   virtual void rule_failed(const Rule& rule, std::string_view what, std::string_view seen) = 0;
-  virtual void action_done(const Rule& rule, const Action& action, const metrics::Series& series, Decimal value) = 0;
+  virtual void action_done(const Rule& rule, const Action& action, const metrics::Series& series,
+                           Decimal value) = 0;
   virtual void action_skipped(const Rule& rule, const Action& action, SkipReason reason) = 0;
 };
 

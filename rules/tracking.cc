@@ -1,4 +1,5 @@
-// The part of RuleSet that remembers: tables, gauges that fall back, series that are removed, invocations.
+// The part of RuleSet that remembers: tables, gauges that fall back, series that are removed,
+// invocations.
 #include <algorithm>
 #include <limits>
 
@@ -12,20 +13,25 @@ void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, Delta
   std::vector<std::string_view> values;
   for (std::size_t label = 0; label < rules.open_columns.size(); ++label) {
     std::optional<std::string_view> value;
-    if (rules.open_columns[label] >= 0) value = row.column(static_cast<std::size_t>(rules.open_columns[label]));
+    if (rules.open_columns[label] >= 0)
+      value = row.column(static_cast<std::size_t>(rules.open_columns[label]));
     if (!value && rules.open_defaults[label]) value = *rules.open_defaults[label];
     if (!value) return;
-    if (value != rules.open_defaults[label]) value = allowed_value(label_policies_[*rules.open][label], *value, delta);
+    if (value != rules.open_defaults[label])
+      value = allowed_value(label_policies_[*rules.open][label], *value, delta);
     values.push_back(*value);
   }
   delta.series.add(delta.series.series(*rules.open, values), change);
 }
 
-void RuleSet::row_gone(std::size_t table, const Row& row, Delta& delta) const { count_row(table, row, Decimal::of(-1), delta); }
+void RuleSet::row_gone(std::size_t table, const Row& row, Delta& delta) const {
+  count_row(table, row, Decimal::of(-1), delta);
+}
 
 void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
   for (std::size_t i = 0; i < delta.tables.size(); ++i) {
-    // Rows come and go long before any is due, and without any time: what they leave behind is packed all the same.
+    // Rows come and go long before any is due, and without any time: what they leave behind is
+    // packed all the same.
     if (delta.tables[i].next_due_ns() > now_ns && !delta.tables[i].wants_packing()) continue;
     delta.tables[i].advance(now_ns, [&](const Row& row, Table::Gone) { row_gone(i, row, delta); });
   }
@@ -45,7 +51,8 @@ void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
 void RuleSet::move_time(Scope& scope, Delta& delta) const {
   if (delta.time_moved) return;
   delta.time_moved = true;
-  const std::int64_t now = delta.clock.observe(scope.own_time_ns(), scope.event().origin.arrival_ns);
+  const std::int64_t now =
+      delta.clock.observe(scope.own_time_ns(), scope.event().origin.arrival_ns);
   advance(delta, now);
   scope.use_tables(&delta.tables, now);
 }
@@ -66,7 +73,8 @@ std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Del
     invocation.generation = scope.event().origin.generation;
     invocation.offset = scope.event().origin.offset;
     invocation.time_ns = scope.time_ns();
-    if (!delta.invocations.empty() && delta.invocations.back().generation == invocation.generation &&
+    if (!delta.invocations.empty() &&
+        delta.invocations.back().generation == invocation.generation &&
         delta.invocations.back().offset == invocation.offset) {
       invocation.ordinal = delta.invocations.back().ordinal + 1;
     }
@@ -74,7 +82,8 @@ std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Del
       const Token token = scope.token(action.columns[i]);
       if (token.present()) invocation.columns[i] = std::string(scope.text(token));
     }
-    if (!invocation.columns[0]) return SkipReason::missing_field;  // without a skill there is nothing to tell of
+    if (!invocation.columns[0])
+      return SkipReason::missing_field;  // without a skill there is nothing to tell of
     delta.invocations.push_back(std::move(invocation));
     return std::nullopt;
   }
@@ -115,12 +124,14 @@ std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Del
   }
   const auto now = scope.own_time_ns();
   scope.set_row(index, now && row->time_ns
-                           ? Value::of(Decimal::from_units(static_cast<metrics::int128>(*now - *row->time_ns) * 1'000'000))
+                           ? Value::of(Decimal::from_units(
+                                 static_cast<metrics::int128>(*now - *row->time_ns) * 1'000'000))
                            : Value::absent());
   return std::nullopt;
 }
 
-std::optional<SkipReason> RuleSet::remove_series(const Action& action, Scope& scope, Delta& delta) const {
+std::optional<SkipReason> RuleSet::remove_series(const Action& action, Scope& scope,
+                                                 Delta& delta) const {
   std::vector<std::pair<std::size_t, std::string>> wanted;
   for (std::size_t label = 0; label < action.removed.size(); ++label) {
     if (!action.removed[label]) continue;
@@ -139,18 +150,22 @@ std::optional<SkipReason> RuleSet::remove_series(const Action& action, Scope& sc
   return std::nullopt;
 }
 
-std::optional<SkipReason> RuleSet::set_gauge(const Action& action, metrics::Series& series, Decimal value, Scope& scope, Delta& delta) const {
-  const metrics::Origin origin{
-      .time_ns = scope.time_ns(), .generation = scope.event().origin.generation, .offset = scope.event().origin.offset};
+std::optional<SkipReason> RuleSet::set_gauge(const Action& action, metrics::Series& series,
+                                             Decimal value, Scope& scope, Delta& delta) const {
+  const metrics::Origin origin{.time_ns = scope.time_ns(),
+                               .generation = scope.event().origin.generation,
+                               .offset = scope.event().origin.offset};
   if (!action.hold) {
-    if (delta.series.set(series, value, origin) && delta.timers.size() != 0) delta.timers.cancel(&series);
+    if (delta.series.set(series, value, origin) && delta.timers.size() != 0)
+      delta.timers.cancel(&series);
     return std::nullopt;
   }
   const Value hold = action.hold->evaluate(scope);
   if (!hold.usable()) return hold.reason;
   move_time(scope, delta);  // what is due by now falls back first
-  const std::optional<std::int64_t> for_ns =
-      hold.kind == Value::Kind::number ? duration_ns(hold.number) : parse_duration_ns(value_text(hold, scope));
+  const std::optional<std::int64_t> for_ns = hold.kind == Value::Kind::number
+                                                 ? duration_ns(hold.number)
+                                                 : parse_duration_ns(value_text(hold, scope));
   if (!for_ns) return SkipReason::not_a_number;
   std::optional<Decimal> then;
   if (action.then) {
@@ -160,7 +175,8 @@ std::optional<SkipReason> RuleSet::set_gauge(const Action& action, metrics::Seri
   }
   const std::optional<Decimal> before = series.live ? std::optional(series.value) : std::nullopt;
   if (delta.series.set(series, value, origin)) {
-    delta.timers.arm(&series, scope.now_ns(), *for_ns, then, before);  // not the line's time: it may be far ahead
+    delta.timers.arm(&series, scope.now_ns(), *for_ns, then,
+                     before);  // not the line's time: it may be far ahead
   }
   return std::nullopt;
 }

@@ -1,4 +1,5 @@
-// Value: what an expression yields. Text is borrowed from the record, the rule or the record's Scratch.
+// Value: what an expression yields. Text is borrowed from the record, the rule or the record's
+// Scratch.
 #pragma once
 
 #include <algorithm>
@@ -65,7 +66,8 @@ struct Value {
   bool usable() const { return kind > Kind::refused; }
 };
 
-// Memory for texts that are made while a record is evaluated; all of it is free again with the next record.
+// Memory for texts that are made while a record is evaluated; all of it is free again with the next
+// record.
 class Scratch {
  public:
   void clear() {

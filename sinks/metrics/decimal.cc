@@ -91,8 +91,10 @@ ParsedDecimal parse_decimal(std::string_view text, int shift) {
   if (p == end && count <= 18) [[likely]] {
     const std::int64_t exponent = Decimal::kDigits + shift - fraction;
     if (exponent >= 0 && exponent <= 18) {
-      return from_magnitude(static_cast<uint128>(small) * static_cast<std::uint64_t>(kPowersOfTen[static_cast<std::size_t>(exponent)]),
-                            negative);
+      return from_magnitude(
+          static_cast<uint128>(small) *
+              static_cast<std::uint64_t>(kPowersOfTen[static_cast<std::size_t>(exponent)]),
+          negative);
     }
     return scale(small, exponent, negative);
   }
@@ -132,7 +134,8 @@ ParsedDecimal parse_decimal(std::string_view text, int shift) {
 }
 
 ParsedDecimal multiply(Decimal a, Decimal b) {
-  // (ai + af)(bi + bf) with whole parts i and fractions f, so that nothing needs more than 128 bits.
+  // (ai + af)(bi + bf) with whole parts i and fractions f, so that nothing needs more than 128
+  // bits.
   constexpr uint128 one = Decimal::kUnitsPerOne;
   const uint128 x = magnitude(a);
   const uint128 y = magnitude(b);
@@ -169,7 +172,8 @@ ParsedDecimal remainder(Decimal a, Decimal b) {
 
 double Decimal::to_double() const {
   const uint128 units = magnitude(*this);
-  if (units < (uint128{1} << 53)) {  // both operands are exact doubles, so one division rounds correctly
+  if (units <
+      (uint128{1} << 53)) {  // both operands are exact doubles, so one division rounds correctly
     const double value = static_cast<double>(static_cast<std::uint64_t>(units)) / 1e15;
     return negative() ? -value : value;
   }
@@ -212,11 +216,14 @@ void append(std::string& out, double value) {
   } else if (std::isinf(value)) {
     out += value < 0 ? "-Inf" : "+Inf";
   } else {
-    // Shortest digits; an exponent only where Go's %g has one too, so that pages look as everywhere else.
+    // Shortest digits; an exponent only where Go's %g has one too, so that pages look as everywhere
+    // else.
     char digits[64];
     const double size = std::fabs(value);
     const bool plain = value == 0 || (size >= 1e-4 && size < 1e21);
-    const auto result = std::to_chars(digits, digits + sizeof digits, value, plain ? std::chars_format::fixed : std::chars_format::scientific);
+    const auto result =
+        std::to_chars(digits, digits + sizeof digits, value,
+                      plain ? std::chars_format::fixed : std::chars_format::scientific);
     out.append(digits, result.ptr);
   }
 }

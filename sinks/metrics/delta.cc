@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// Length of the well-formed UTF-8 sequence at the front of `text`, 0 when there is none (RFC 3629: no overlong forms, no
-// surrogates, nothing above U+10FFFF).
+// Length of the well-formed UTF-8 sequence at the front of `text`, 0 when there is none (RFC 3629:
+// no overlong forms, no surrogates, nothing above U+10FFFF).
 std::size_t sequence_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const auto continues = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
@@ -61,7 +61,8 @@ std::uint64_t hash_bytes(std::uint64_t seed, std::string_view text) {
   return mix(h ^ word, 0xA0761D6478BD642FULL);
 }
 
-// Eight hex digits that tell two cut values apart; the same in every process, since it becomes part of a label.
+// Eight hex digits that tell two cut values apart; the same in every process, since it becomes part
+// of a label.
 std::string short_hash(std::string_view text) {
   std::uint32_t h = 2166136261U;  // FNV-1a
   for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -100,7 +101,8 @@ struct Delta::Family {
   std::shared_ptr<const FamilySpec> spec;
   std::deque<Series> series;
   std::deque<std::vector<std::uint64_t>> buckets;
-  std::vector<std::uint32_t> slots;  // open addressing: number + 1, 0 is free; a power of two, at most half full
+  std::vector<std::uint32_t>
+      slots;  // open addressing: number + 1, 0 is free; a power of two, at most half full
   std::vector<std::uint64_t> hashes;  // by number
   std::uint64_t labels_cut = 0;
   std::uint64_t overflowed = 0;
@@ -135,7 +137,8 @@ Series& Delta::series(FamilyId id, std::span<const std::string_view> label_value
   return find_or_bear(family, id, values, true);
 }
 
-Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values, bool limited) {
+Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values,
+                            bool limited) {
   std::uint64_t hash = hash_seed_;
   for (const std::string_view value : values) hash = hash_bytes(hash, value);
 
@@ -144,7 +147,8 @@ Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::st
     const std::uint32_t number = family.slots[slot] - 1;
     Series& candidate = family.series[number];
     if (family.hashes[number] == hash &&
-        std::equal(values.begin(), values.end(), candidate.labels.begin(), candidate.labels.end())) {
+        std::equal(values.begin(), values.end(), candidate.labels.begin(),
+                   candidate.labels.end())) {
       return candidate;
     }
   }

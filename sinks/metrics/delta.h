@@ -1,6 +1,6 @@
-// Delta: the worker's side of the series. It holds each series' working value and the list of those touched since the last
-// commit. Registry::publish() takes the touched ones over; until then nobody else sees them.
-// Lives on the worker thread; not thread-safe.
+// Delta: the worker's side of the series. It holds each series' working value and the list of those
+// touched since the last commit. Registry::publish() takes the touched ones over; until then nobody
+// else sees them. Lives on the worker thread; not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace logtally::metrics {
 
 using FamilyId = std::uint32_t;
 
-// Where a value comes from, in the order in which values win: the later event; of the same instant, the later line.
+// Where a value comes from, in the order in which values win: the later event; of the same instant,
+// the later line.
 struct Origin {
   std::int64_t time_ns = 0;      // event time
   std::uint32_t generation = 0;  // file generation
@@ -29,15 +30,15 @@ struct Origin {
 // One series: immutable labels, and the value as counted so far.
 struct Series {
   FamilyId family = 0;
-  std::uint32_t number = 0;           // position in the family, in order of birth
+  std::uint32_t number = 0;  // position in the family, in order of birth
   bool touched = false;
-  bool live = false;                  // has a value; a removed series has none until it is touched again
-  std::uint16_t bucket_count = 0;     // histograms: bounds + 1
-  Decimal value;                      // counter, gauge; histogram: the sum
-  Decimal source_count;               // counters that are set: the source's own last count
-  std::uint64_t* buckets = nullptr;   // observations per bucket, not cumulative; the last is +Inf
-  Origin origin;                      // gauges: of the value
-  std::vector<std::string> labels;    // values, in the order of FamilySpec::labels; valid UTF-8
+  bool live = false;  // has a value; a removed series has none until it is touched again
+  std::uint16_t bucket_count = 0;    // histograms: bounds + 1
+  Decimal value;                     // counter, gauge; histogram: the sum
+  Decimal source_count;              // counters that are set: the source's own last count
+  std::uint64_t* buckets = nullptr;  // observations per bucket, not cumulative; the last is +Inf
+  Origin origin;                     // gauges: of the value
+  std::vector<std::string> labels;   // values, in the order of FamilySpec::labels; valid UTF-8
 };
 
 class Delta {
@@ -49,25 +50,28 @@ class Delta {
 
   std::span<const std::shared_ptr<const FamilySpec>> families() const { return specs_; }
 
-  // The series with these label values (one for each of the family's labels), born now if there is none. Values are made fit
-  // for the exposition: invalid UTF-8 becomes U+FFFD, NUL is dropped, values over kMaxLabelBytes are cut on a code point and
-  // get a hash, so that two cut values stay two. The reference is valid as long as the Delta.
+  // The series with these label values (one for each of the family's labels), born now if there is
+  // none. Values are made fit for the exposition: invalid UTF-8 becomes U+FFFD, NUL is dropped,
+  // values over kMaxLabelBytes are cut on a code point and get a hash, so that two cut values stay
+  // two. The reference is valid as long as the Delta.
   Series& series(FamilyId family, std::span<const std::string_view> label_values);
 
-  // At most so many series of one family and of all; what would be one more is counted by the family's series whose labels are
-  // all `other`, so that totals stay right. Before the first series().
+  // At most so many series of one family and of all; what would be one more is counted by the
+  // family's series whose labels are all `other`, so that totals stay right. Before the first
+  // series().
   void limit(std::size_t per_family, std::size_t all) {
     most_per_family_ = per_family;
     most_ = all;
   }
 
-  // Each touches the series. add: counters and gauges (gauges are clamped to `min`); false when the result would leave the
-  // range of Decimal: nothing has changed then.
+  // Each touches the series. add: counters and gauges (gauges are clamped to `min`); false when the
+  // result would leave the range of Decimal: nothing has changed then.
   bool add(Series& series, Decimal value);
   bool observe(Series& series, Decimal value);
   // A gauge takes the value unless it has one of a later origin. Returns whether it took it.
   bool set(Series& series, Decimal value, const Origin& origin);
-  // A counter follows the source's own count; a decrease is a reset of the source, and its new count is added.
+  // A counter follows the source's own count; a decrease is a reset of the source, and its new
+  // count is added.
   bool set_count(Series& series, Decimal count);
 
   // Takes the series off the page. Should it come back, it starts anew.
@@ -88,17 +92,18 @@ class Delta {
     touched_.push_back(&series);
   }
   std::span<Series* const> touched() const { return touched_; }
-  std::size_t size() const;                              // series of all families
+  std::size_t size() const;  // series of all families
   std::size_t size(FamilyId family) const;
-  std::uint64_t labels_cut(FamilyId family) const;       // values that were cut at kMaxLabelBytes
-  std::uint64_t overflowed(FamilyId family) const;       // look-ups of series that the limits refused
+  std::uint64_t labels_cut(FamilyId family) const;  // values that were cut at kMaxLabelBytes
+  std::uint64_t overflowed(FamilyId family) const;  // look-ups of series that the limits refused
   void clear_touched();
 
   static constexpr std::size_t kMaxLabelBytes = 256;
 
  private:
   struct Family;
-  Series& find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values, bool limited);
+  Series& find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values,
+                       bool limited);
   Series& at(FamilyId family, std::size_t number);
   std::vector<std::shared_ptr<const FamilySpec>> specs_;
   std::vector<std::unique_ptr<Family>> families_;
@@ -109,7 +114,8 @@ class Delta {
   std::size_t born_ = 0;
 };
 
-// A label value as the exposition can carry it; see Delta::series(). Sets `cut` when it was too long.
+// A label value as the exposition can carry it; see Delta::series(). Sets `cut` when it was too
+// long.
 std::string fit_label_value(std::string_view raw, bool& cut);
 
 }  // namespace logtally::metrics

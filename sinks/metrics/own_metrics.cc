@@ -150,11 +150,10 @@ struct OwnMetrics::State {
     for (const auto& target : spec.targets) add_target(target);
     for (const auto& rule : spec.rules) add_rule(rule);
     for (const auto& metric : spec.metrics) {
-      metrics.push_back(
-          MetricValues{.series = &gauge("logtally_series", {metric}),
-                       .labels_cut = Follower(counter("logtally_label_cut_total", {metric})),
-                       .overflowed =
-                           Follower(counter("logtally_series_overflow_total", {metric, "all"}))});
+      metrics.push_back(MetricValues{
+          .series = &gauge("logtally_series", {metric}),
+          .labels_cut = Follower(counter("logtally_label_cut_total", {metric})),
+          .overflowed = Follower(counter("logtally_series_overflow_total", {metric, "all"}))});
     }
     for (const auto& capped : spec.capped_labels) {
       overflows.emplace_back(
@@ -249,7 +248,7 @@ struct OwnMetrics::State {
   std::vector<std::vector<Follower>> targets;  // as kTargetFeeds
   std::vector<RuleCounters> rules;
   std::vector<MetricValues> metrics;
-  std::vector<Follower> overflows;  // by capped label
+  std::vector<Follower> overflows;                    // by capped label
   std::vector<prometheus::Counter*> commit_failures;  // by CommitFailure
   prometheus::Gauge* scrape_duration = nullptr;
   prometheus::Gauge* reload_successful = nullptr;

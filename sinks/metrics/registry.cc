@@ -23,7 +23,8 @@ void Registry::publish(Delta& delta) {
       snapshot = {};
       continue;
     }
-    if (!snapshot.labels) snapshot.labels = std::make_shared<const std::vector<std::string>>(series->labels);
+    if (!snapshot.labels)
+      snapshot.labels = std::make_shared<const std::vector<std::string>>(series->labels);
     snapshot.value = series->value;
     snapshot.buckets.assign(series->buckets, series->buckets + series->bucket_count);
   }
@@ -36,8 +37,10 @@ std::vector<FamilySnapshot> Registry::snapshot() const {
     const std::lock_guard lock(mutex_);
     copy = families_;
   }
-  for (FamilySnapshot& family : copy) std::erase_if(family.series, [](const SeriesSnapshot& s) { return !s.labels; });
-  for (const Alias& alias : aliases_) copy.push_back({.spec = alias.spec, .series = copy[alias.of].series});
+  for (FamilySnapshot& family : copy)
+    std::erase_if(family.series, [](const SeriesSnapshot& s) { return !s.labels; });
+  for (const Alias& alias : aliases_)
+    copy.push_back({.spec = alias.spec, .series = copy[alias.of].series});
   return copy;
 }
 

@@ -1,5 +1,6 @@
-// Registry: the published values. The worker publishes what it committed, scrapes take a snapshot; both under one lock, so a
-// snapshot is a consistent cut: it shows all of a commit or nothing of it. Thread-safe.
+// Registry: the published values. The worker publishes what it committed, scrapes take a snapshot;
+// both under one lock, so a snapshot is a consistent cut: it shows all of a commit or nothing of
+// it. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +15,11 @@
 namespace logtally::metrics {
 
 struct SeriesSnapshot {
-  std::shared_ptr<const std::vector<std::string>> labels;  // values, in the order of FamilySpec::labels
-  Decimal value;                                           // histogram: the sum
-  std::vector<std::uint64_t> buckets;                      // histogram: observations per bucket, not cumulative; last: +Inf
+  std::shared_ptr<const std::vector<std::string>>
+      labels;     // values, in the order of FamilySpec::labels
+  Decimal value;  // histogram: the sum
+  std::vector<std::uint64_t>
+      buckets;  // histogram: observations per bucket, not cumulative; last: +Inf
 };
 
 struct FamilySnapshot {

@@ -10,7 +10,12 @@ namespace logtally::metrics {
 namespace {
 
 FamilySpec family(std::string name, MetricType type, std::vector<std::string> labels = {}) {
-  return {.name = std::move(name), .help = "h", .type = type, .labels = std::move(labels), .buckets = {}, .min = {}};
+  return {.name = std::move(name),
+          .help = "h",
+          .type = type,
+          .labels = std::move(labels),
+          .buckets = {},
+          .min = {}};
 }
 
 Decimal n(std::int64_t whole) { return Decimal::of(whole); }
@@ -52,7 +57,8 @@ TEST_CASE("delta: a histogram's bound is inside its bucket") {
   Delta delta({spec});
   Series& h = delta.series(0, {});
   for (const int v : {-5, 0, 1, 2, 3}) CHECK(delta.observe(h, n(v)));
-  CHECK(std::vector<std::uint64_t>(h.buckets, h.buckets + h.bucket_count) == std::vector<std::uint64_t>{2, 1, 1, 1});
+  CHECK(std::vector<std::uint64_t>(h.buckets, h.buckets + h.bucket_count) ==
+        std::vector<std::uint64_t>{2, 1, 1, 1});
   CHECK(h.value == n(1));
 }
 
@@ -105,8 +111,8 @@ TEST_CASE("delta: label values are made fit for the exposition") {
       {"caf\xC3\xA9", "caf\xC3\xA9"},
       {"bad\xFFmid", "bad\xEF\xBF\xBDmid"},
       {std::string("nul\0byte", 8), "nulbyte"},
-      {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD"},                          // overlong
-      {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},          // a surrogate
+      {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD"},                                  // overlong
+      {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},                  // a surrogate
       {"\xF4\x90\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},  // above U+10FFFF
       {"cut short \xE2\x82", "cut short \xEF\xBF\xBD\xEF\xBF\xBD"},
   };
@@ -139,8 +145,10 @@ TEST_CASE("B10: a label value over 256 bytes is cut on a code point and stays di
   CHECK_FALSE(cut);
 }
 
-TEST_CASE("delta: what is beyond the limit of series is counted by the one whose labels are other") {
-  Delta delta({family("a", MetricType::counter, {"x", "y"}), family("b", MetricType::counter, {"x"})});
+TEST_CASE(
+    "delta: what is beyond the limit of series is counted by the one whose labels are other") {
+  Delta delta(
+      {family("a", MetricType::counter, {"x", "y"}), family("b", MetricType::counter, {"x"})});
   delta.limit(10, 12);
   for (int i = 0; i < 100; ++i) {
     const std::string x = std::to_string(i);
