@@ -7,42 +7,62 @@
 namespace logtally::rules {
 namespace {
 
-std::uint64_t hash_key(std::string_view key) {
-  std::uint64_t h = key.size() * 0x9E3779B97F4A7C15ULL;
-  const auto mix = [&](std::uint64_t word) {
-    h = (h ^ word) * 0xD6E8FEB86659FD93ULL;
-    h ^= h >> 32;
-  };
-  std::size_t i = 0;
-  for (; i + 8 <= key.size(); i += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, key.data() + i, 8);
-    mix(word);
-  }
+// Calls f(word) for the words of a part: what it means and how long it is, then its bytes with
+// zeros behind.
+template <class F>
+inline void each_word(const LabelMemo::Part& part, F&& f) {
+  f(std::uint64_t{part.meaning} << 32 | part.size);
+  const char* p = part.data;
+  std::uint32_t left = part.size;
   std::uint64_t word = 0;
-  for (; i < key.size(); ++i) word = word << 8 | static_cast<unsigned char>(key[i]);
-  mix(word);
-  return h;
+  for (; left >= 8; p += 8, left -= 8) {
+    std::memcpy(&word, p, 8);
+    f(word);
+  }
+  if (left == 0) return;
+  if (part.roomy) {
+    std::memcpy(&word, p, 8);
+    word &= (std::uint64_t{1} << left * 8) - 1;
+  } else {
+    word = 0;
+    std::memcpy(&word, p, left);
+  }
+  f(word);
 }
 
 }  // namespace
 
-LabelMemo::Cell* LabelMemo::find(std::string_view key) {
-  const std::uint64_t hash = hash_key(key);
+LabelMemo::Cell* LabelMemo::find(std::span<const Part> key) {
+  std::uint64_t hash = 0x9E3779B97F4A7C15ULL;
+  for (const Part& part : key) {
+    each_word(part, [&](std::uint64_t word) {
+      hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
+      hash ^= hash >> 32;
+    });
+  }
   if (!entries_.empty()) {
     for (std::size_t at = hash & (entries_.size() - 1); entries_[at].cells != 0;
          at = (at + 1) & (entries_.size() - 1)) {
       const Entry& entry = entries_[at];
-      if (entry.hash == hash && entry.size == key.size() &&
-          std::memcmp(keys_.data() + entry.key, key.data(), key.size()) == 0) {
-        return &cells_[entry.cells - 1];
+      if (entry.hash != hash) continue;
+      // Keys of one rule have the same number of parts, and a part's first word tells its length:
+      // different keys differ in a word before either ends.
+      const std::uint64_t* stored = words_.data() + entry.key;
+      std::uint64_t differing = 0;
+      for (const Part& part : key) {
+        const std::uint64_t* const before = stored;
+        if (*before != (std::uint64_t{part.meaning} << 32 | part.size)) {
+          differing = 1;
+          break;
+        }
+        each_word(part, [&](std::uint64_t word) { differing |= word ^ *stored++; });
       }
+      if (differing == 0) return &cells_[entry.cells - 1];
     }
   }
-  if (used_ == kMaxEntries ||
-      keys_.size() + key.size() > kMaxKeyBytes) {  // unbounded labels: begin anew
+  if (used_ == kMaxEntries || words_.size() > kMaxKeyWords) {  // unbounded labels: begin anew
     entries_.clear();
-    keys_.clear();
+    words_.clear();
     cells_.clear();
     used_ = 0;
   }
@@ -50,10 +70,9 @@ LabelMemo::Cell* LabelMemo::find(std::string_view key) {
   std::size_t at = hash & (entries_.size() - 1);
   while (entries_[at].cells != 0) at = (at + 1) & (entries_.size() - 1);
   entries_[at] = {.hash = hash,
-                  .key = static_cast<std::uint32_t>(keys_.size()),
-                  .size = static_cast<std::uint32_t>(key.size()),
+                  .key = static_cast<std::uint32_t>(words_.size()),
                   .cells = static_cast<std::uint32_t>(cells_.size() + 1)};
-  keys_ += key;
+  for (const Part& part : key) each_word(part, [&](std::uint64_t word) { words_.push_back(word); });
   cells_.resize(cells_.size() + actions_);
   ++used_;
   return &cells_[entries_[at].cells - 1];

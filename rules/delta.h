@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,18 +35,29 @@ class LabelMemo {
     SkipReason reason = SkipReason::missing_field;
   };
 
+  // One input: the bytes, and what tells equal bytes of another meaning apart. Where `roomy`, eight
+  // bytes behind the data may be read.
+  struct Part {
+    const char* data = nullptr;
+    std::uint32_t size = 0;
+    std::uint32_t meaning = 0;
+    bool roomy = false;
+  };
+  static constexpr std::size_t kMaxParts = 16;
+  static constexpr std::size_t kMaxPartBytes = 512;
+
   explicit LabelMemo(std::size_t actions) : actions_(actions) {}
 
-  // The cells of this key, unresolved when it is new. Valid until the next find().
-  Cell* find(std::string_view key);
+  // The cells of this key, unresolved when it is new. Valid until the next find(). Hashed and
+  // compared where the inputs stand, in words: nothing is copied for a key that is known.
+  Cell* find(std::span<const Part> key);
 
  private:
   static constexpr std::size_t kMaxEntries = 4096;
-  static constexpr std::size_t kMaxKeyBytes = 256 * 1024;
+  static constexpr std::size_t kMaxKeyWords = 32 * 1024;
   struct Entry {
     std::uint64_t hash = 0;
-    std::uint32_t key = 0;  // into keys_
-    std::uint32_t size = 0;
+    std::uint32_t key = 0;    // into words_
     std::uint32_t cells = 0;  // into cells_; + 1, 0 is free
   };
   void grow();
@@ -53,7 +65,7 @@ class LabelMemo {
   std::size_t actions_;
   std::size_t used_ = 0;
   std::vector<Entry> entries_;
-  std::string keys_;
+  std::vector<std::uint64_t> words_;
   std::vector<Cell> cells_;
 };
 

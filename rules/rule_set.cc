@@ -12,7 +12,6 @@ namespace logtally::rules {
 namespace {
 
 constexpr std::size_t kMaxGroups = 16;
-constexpr std::size_t kMaxMemoKey = 512;
 
 struct Number {
   Decimal value;
@@ -285,28 +284,23 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
 // combination.
 LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
                                 Delta& delta) const {
-  char key[kMaxMemoKey + kReadableBehindLine];
-  char* end = key;
+  std::array<LabelMemo::Part, LabelMemo::kMaxParts> key;
+  const auto loose = [&] {
+    delta.loose_cells.assign(rule.actions.size(), {});
+    return delta.loose_cells.data();
+  };
+  if (rule.label_inputs.size() > key.size()) return loose();
+  std::size_t parts = 0;
   for (const Ref& ref : rule.label_inputs) {
     const Token token = scope.token(ref);
-    if (token.size + 8 > static_cast<std::size_t>(key + kMaxMemoKey - end)) {
-      delta.loose_cells.assign(rule.actions.size(), {});
-      return delta.loose_cells.data();
-    }
-    const std::uint32_t head = token.size << 5 | static_cast<std::uint32_t>(token.kind) << 1 |
-                               static_cast<std::uint32_t>(token.escaped);
-    std::memcpy(end, &head, sizeof head);
-    end += sizeof head;
-    if (ref.source == Ref::Source::field && token.size <= 32) {
-      // It stands in the record, behind which there is more to read: a copy of fixed size is a few
-      // instructions.
-      if (token.size != 0) std::memcpy(end, token.data, 32);
-    } else if (token.size != 0) {
-      std::memcpy(end, token.data, token.size);
-    }
-    end += token.size;
+    if (token.size > LabelMemo::kMaxPartBytes) return loose();
+    key[parts++] = {.data = token.data,
+                    .size = token.size,
+                    .meaning = static_cast<std::uint32_t>(token.kind) << 1 |
+                               static_cast<std::uint32_t>(token.escaped),
+                    .roomy = ref.source == Ref::Source::field};  // it stands in the record
   }
-  return delta.memos[index].find({key, static_cast<std::size_t>(end - key)});
+  return delta.memos[index].find({key.data(), parts});
 }
 
 std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta) {
