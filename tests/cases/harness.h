@@ -122,7 +122,7 @@ class Engine {
   }
 
   const rules::RuleSet& set() const { return *set_; }
-  const rules::Delta& delta() const { return delta_; }
+  rules::Delta& delta() { return delta_; }
   std::uint64_t failed = 0;  // lines that begin as JSON and are none
 
  private:
