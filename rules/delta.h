@@ -96,7 +96,7 @@ struct Invocation {
 };
 
 struct Delta {
-  explicit Delta(const RuleSet& rules);
+  explicit Delta(const RuleSet& set);
 
   metrics::Delta series;
   std::vector<metrics::RuleTotals> rules;  // by rule; per action the skips
