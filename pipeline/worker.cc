@@ -183,6 +183,7 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
       if (const char* behind = decoder_.decode_json(line, event)) {
         ++totals.parsed;
         event.origin = origin_;
+        event.origin.end = offset(behind);
         if (pending_ != 0) {
           OpenRecord& open = open_record(chunk.generation, Stream::none);
           finish(open);
@@ -193,6 +194,7 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
       }
     }
     const char* const newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
+    origin_.end = offset(newline + 1);
     count_text({line, static_cast<std::size_t>(newline - line)},
                open_record(chunk.generation, Stream::none), chunk.target, true, totals);
     return newline + 1;
@@ -221,6 +223,7 @@ void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target,
   }
   origin_.generation = record.generation;
   origin_.offset = record.offset;
+  origin_.end = record.end;
   origin_.stream = name_of(record.stream);
   if (!record.time.empty()) {
     if (const auto time = rules::parse_timestamp(record.time)) {
@@ -288,6 +291,7 @@ void Worker::begin(OpenRecord& open, std::string_view line, std::uint32_t target
 
 void Worker::append(OpenRecord& open, std::string_view line) {
   if (!open.live) open.last = options_.clock.steady();
+  open.origin.end = origin_.end;
   // More than anybody wants to look at is joined, and no longer kept; whichever way the lines came,
   // the same is kept.
   const std::size_t size =
@@ -346,6 +350,7 @@ void Worker::finish(OpenRecord& open) {
     event.origin = open.origin;
     whole = size > open.first ? text : std::string_view();
   }
+  event.origin.end = open.origin.end;
   open.live = false;
   event.rest = {};
   if (whole.data() != nullptr) {

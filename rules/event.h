@@ -46,6 +46,7 @@ struct RecordOrigin {
   std::int64_t arrival_ns = 0;  // when it was read
   std::uint32_t generation = 0;
   std::uint64_t offset = 0;  // of the record in its generation
+  std::uint64_t end = 0;     // behind its last line, in the generation that holds it
 };
 
 class Event {
