@@ -7,7 +7,12 @@
 #include <variant>
 #include <vector>
 
+#include "cli/check.h"
+#include "cli/completion.h"
+#include "cli/explain.h"
+#include "cli/help.h"
 #include "cli/run.h"
+#include "cli/test.h"
 #include "cli/version.h"
 #include "config/options.h"
 
@@ -33,11 +38,18 @@ int main(int argc, char** argv) {
   const auto& line = std::get<config::CommandLine>(parsed);
   switch (line.verb) {
     case config::Verb::help:
-      std::fputs(config::help_text().c_str(), stdout);
-      return cli::kExitSuccess;
+      return cli::help(line, environment);
     case config::Verb::version:
       std::fputs(cli::version_text().c_str(), stdout);
       return cli::kExitSuccess;
+    case config::Verb::completion:
+      return cli::completion(line);
+    case config::Verb::check:
+      return cli::check(line, environment);
+    case config::Verb::test:
+      return cli::test(line, environment);
+    case config::Verb::explain:
+      return cli::explain(line, environment);
     case config::Verb::run:
       break;
   }

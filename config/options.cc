@@ -13,7 +13,17 @@ namespace {
 
 using Fault = std::optional<std::string>;  // empty: all is well
 
-// One option of `run`. A row with a flag is parsed, helped and, if it has a `show`, printed by
+// Sets of verbs, as bits.
+using Verbs = unsigned;
+constexpr Verbs only(Verb verb) { return 1U << static_cast<unsigned>(verb); }
+constexpr Verbs kRun = only(Verb::run);
+constexpr Verbs kCheck = only(Verb::check);
+constexpr Verbs kTest = only(Verb::test);
+constexpr Verbs kExplain = only(Verb::explain);
+constexpr Verbs kWithRules = kRun | kCheck | kTest | kExplain;
+constexpr Verbs kAnyVerb = ~0U;
+
+// One option. A row with a flag is parsed, helped and, if it has a `show`, printed by
 // --print-config; one without is set in the file only.
 struct Option {
   std::string_view name;         // long, without the dashes; the key of RunOptions::origins
@@ -25,6 +35,7 @@ struct Option {
   std::string_view help;
   Fault (*take)(CommandLine&, const std::string& value);
   std::string (*show)(const RunOptions&);
+  Verbs verbs = kRun;
 };
 
 template <std::uint64_t Limits::*member>
@@ -76,6 +87,12 @@ Fault take_state_dir(CommandLine& line, const std::string& value) {
   return {};
 }
 
+// Which formats there are depends on the verb; who parses the line checks that.
+Fault take_format(CommandLine& line, const std::string& value) {
+  line.format = value;
+  return {};
+}
+
 Fault take_colour(CommandLine& line, const std::string& value) {
   if (value == "auto") {
     line.colour = Colour::automatic;
@@ -108,16 +125,17 @@ constexpr Option kOptions[] = {
      },
      [](const RunOptions& o) {
        return o.config_file ? printable(*o.config_file, 1000) : std::string("none");
-     }},
+     },
+     kWithRules},
     {"rules", 0, "FILE|DIR", "", "rules", "[]",
      "rules to load besides those of the file; repeatable",
      [](CommandLine& l, const std::string& v) -> Fault {
        l.rules.push_back(v);
        return {};
      },
-     [](const RunOptions& o) { return show_list(o.rules); }},
+     [](const RunOptions& o) { return show_list(o.rules); }, kWithRules},
     {"pack", 0, "NAME", "", "packs", "[auto]", "auto (all), none, aria, skillmeat; repeatable",
-     take_pack, [](const RunOptions& o) { return show_list(o.packs); }},
+     take_pack, [](const RunOptions& o) { return show_list(o.packs); }, kWithRules},
     {"listen", 0, "HOST:PORT", "METRICS_PORT", "listen", "127.0.0.1:8081",
      "address of /metrics; :PORT is all interfaces; METRICS_PORT changes the port alone",
      take_listen,
@@ -152,31 +170,55 @@ constexpr Option kOptions[] = {
      [](const RunOptions& o) { return o.state_dir; }},
     {"print-config", 0, "", "", "", "", "print every value with its origin, and exit",
      set<&CommandLine::print_config>, nullptr},
+    {"format", 0, "FORMAT", "", "", "human",
+     "check: human, json, github; test: human, junit, tap; explain: human, json", take_format,
+     nullptr, kCheck | kTest | kExplain},
+    {"strict", 0, "", "", "", "", "exit 3 when there are warnings only", set<&CommandLine::strict>,
+     nullptr, kCheck},
+    {"sample", 0, "FILE", "", "", "", "try the rules on the lines of this log; repeatable",
+     [](CommandLine& l, const std::string& v) -> Fault {
+       l.samples.push_back(v);
+       return {};
+     },
+     nullptr, kCheck},
+    {"update", 0, "", "", "", "", "write what came out into the expectations",
+     set<&CommandLine::update>, nullptr, kTest},
+    {"coverage", 0, "", "", "", "", "name the rules and metrics that no test touches",
+     set<&CommandLine::coverage>, nullptr, kTest},
+    {"all", 0, "", "", "", "", "show the rules that want something quite different too",
+     set<&CommandLine::all>, nullptr, kExplain},
+    {"file", 0, "FILE", "", "", "", "explain the lines of this file",
+     [](CommandLine& l, const std::string& v) -> Fault {
+       l.file = v;
+       return {};
+     },
+     nullptr, kExplain},
     {"verbose", 'v', "", "", "", "", "say more; repeatable",
      [](CommandLine& l, const std::string&) -> Fault {
        ++l.verbosity;
        return {};
      },
-     nullptr},
+     nullptr, kAnyVerb},
     {"quiet", 'q', "", "", "", "", "say less",
      [](CommandLine& l, const std::string&) -> Fault {
        --l.verbosity;
        return {};
      },
-     nullptr},
-    {"color", 0, "WHEN", "NO_COLOR", "", "auto", "auto, always, never", take_colour, show_colour},
+     nullptr, kAnyVerb},
+    {"color", 0, "WHEN", "NO_COLOR", "", "auto", "auto, always, never", take_colour, show_colour,
+     kAnyVerb},
     {"help", 'h', "", "", "", "", "print this help",
      [](CommandLine& l, const std::string&) -> Fault {
        l.verb = Verb::help;
        return {};
      },
-     nullptr},
+     nullptr, kAnyVerb},
     {"version", 0, "", "", "", "", "print the version",
      [](CommandLine& l, const std::string&) -> Fault {
        l.verb = Verb::version;
        return {};
      },
-     nullptr},
+     nullptr, kAnyVerb},
     {"limits.line_bytes", 0, "", "", "limits.line_bytes", "262144", "", nullptr,
      show_limit<&Limits::line_bytes>},
     {"limits.record_bytes", 0, "", "", "limits.record_bytes", "1048576", "", nullptr,
@@ -196,18 +238,35 @@ struct VerbRow {
 };
 constexpr VerbRow kVerbs[] = {
     {"run", Verb::run, "read logs, serve metrics (the default)"},
-    {"help", Verb::help, "print this help"},
+    {"check", Verb::check, "check configuration and rules"},
+    {"test", Verb::test, "run the tests of rule files"},
+    {"explain", Verb::explain, "show what one line does"},
+    {"completion", Verb::completion, "print a shell's completion script: bash, zsh, fish"},
+    {"help", Verb::help, "print this help; `help E012`: what a code means"},
     {"version", Verb::version, "print the version"},
     {"exec", {}, "run a command and read its output"},
-    {"check", {}, "check configuration and rules"},
-    {"test", {}, "run the tests of rule files"},
-    {"explain", {}, "show what one line does"},
     {"convert", {}, "convert another collector's configuration"},
     {"init", {}, "write a configuration to begin with"},
     {"unmatched", {}, "show lines that no rule matched"},
     {"schema", {}, "print the schema of the configuration"},
-    {"completion", {}, "print a shell's completion script"},
 };
+
+std::string_view verb_name(Verb verb) {
+  for (const VerbRow& row : kVerbs) {
+    if (row.verb == verb) return row.name;
+  }
+  return "run";
+}
+
+// The values of --format by verb.
+std::span<const std::string_view> formats_of(Verb verb) {
+  static constexpr std::array<std::string_view, 3> kOfCheck = {"human", "json", "github"};
+  static constexpr std::array<std::string_view, 3> kOfTest = {"human", "junit", "tap"};
+  static constexpr std::array<std::string_view, 2> kOfExplain = {"human", "json"};
+  if (verb == Verb::check) return kOfCheck;
+  if (verb == Verb::test) return kOfTest;
+  return kOfExplain;
+}
 
 const Option* find_flag(std::string_view name) {
   for (const Option& option : kOptions) {
@@ -307,6 +366,7 @@ class Parser {
     const std::string name = text.substr(0, equals);
     const Option* option = find_flag(name);
     if (option == nullptr) return unknown_flag("--" + name);
+    if ((option->verbs & only(line.verb)) == 0) return misplaced(line.verb, "--" + name);
     const std::string flag = "--" + name;
     if (equals == std::string::npos) return take(line, *option, flag, {});
     if (option->value.empty()) return UsageError{fmt::format("{} takes no value", flag)};
@@ -319,6 +379,8 @@ class Parser {
       const Option* option = find_letter(arg[i]);
       if (option == nullptr)
         return unknown_flag(i == 1 ? std::string_view(arg) : std::string_view(arg).substr(i));
+      if ((option->verbs & only(line.verb)) == 0)
+        return misplaced(line.verb, fmt::format("-{}", arg[i]));
       const bool has_rest = !option->value.empty() && i + 1 < arg.size();
       std::optional<std::string> value;
       if (has_rest) value = arg.substr(i + 1);
@@ -327,6 +389,11 @@ class Parser {
       if (!option->value.empty()) break;
     }
     return {};
+  }
+
+  static UsageError misplaced(Verb verb, std::string_view flag) {
+    return {fmt::format("{} is no flag of `{}`; `logtally {} --help` lists them", in_ticks(flag),
+                        verb_name(verb), verb_name(verb))};
   }
 
   std::optional<UsageError> take(CommandLine& line, const Option& option, const std::string& flag,
@@ -398,14 +465,24 @@ std::variant<CommandLine, UsageError> parse_command_line(std::span<const std::st
                                                          const FileExists& exists) {
   CommandLine line;
   if (auto error = Parser(args, exists).parse(line)) return *error;
-  if (line.verb != Verb::run) return line;
+  line.no_colour = !value_of(environment, "NO_COLOR").empty();
+  if (line.verb == Verb::help || line.verb == Verb::version || line.verb == Verb::completion)
+    return line;
+  if (line.verb != Verb::run) {
+    const auto formats = formats_of(line.verb);
+    if (std::find(formats.begin(), formats.end(), line.format) == formats.end()) {
+      std::string all;
+      for (const std::string_view format : formats)
+        all += (all.empty() ? "" : ", ") + std::string(format);
+      return UsageError{fmt::format("--format: {} is none of {}", in_ticks(line.format), all)};
+    }
+  }
   if (line.print_metrics && !line.once) return UsageError{"--print-metrics needs --once"};
   if (const auto port = value_of(environment, "METRICS_PORT"); !port.empty()) {
     const auto parsed = parse_port(port);
     if (!parsed) return UsageError{fmt::format("METRICS_PORT={}", parsed.error().text)};
     line.metrics_port = *parsed;
   }
-  line.no_colour = !value_of(environment, "NO_COLOR").empty();
   look_up_config(line, environment, exists);
   return line;
 }
@@ -530,6 +607,7 @@ std::string help_text() {
     if (!option.value.empty() && !option.default_value.empty())
       more = fmt::format(" (default {})", option.default_value);
     if (!option.environment.empty()) more += fmt::format(" [{}]", option.environment);
+    if ((option.verbs & kRun) == 0) continue;
     out += fmt::format("  {:<24} {}{}\n", flag, option.help, more);
   }
   out += "\nA flag wins over the environment [NAME], that over the file, that over the default.\n";

@@ -19,7 +19,7 @@ namespace logtally::config {
 using Environment = std::map<std::string, std::string, std::less<>>;
 using FileExists = std::function<bool(const std::string& path)>;
 
-enum class Verb : std::uint8_t { run, help, version };
+enum class Verb : std::uint8_t { run, check, test, explain, completion, help, version };
 enum class Colour : std::uint8_t { automatic, always, never };
 
 // Wrong usage: exit 2. The text has no "error: " before it and may have several lines; for nothing
@@ -58,7 +58,15 @@ struct CommandLine {
   int verbosity = 0;  // -v counts up, -q down
   Colour colour = Colour::automatic;
   bool no_colour = false;          // NO_COLOR is set
-  std::vector<std::string> files;  // FILE arguments but `-`, in order
+  std::vector<std::string> files;  // arguments but `-`, in order: FILEs of run, check and test, the
+                                   // LINE of explain, the shell of completion, the topic of help
+  std::string format = "human";    // --format of check, test, explain; one of the verb's own
+  bool strict = false;             // check: warnings are wrong too (exit 3)
+  std::vector<std::string> samples;  // check: log files to try the rules on
+  bool update = false;               // test: rewrite the expectations
+  bool coverage = false;             // test: name what no test touches
+  bool all = false;                  // explain: show rules that want another event too
+  std::optional<std::string> file;   // explain: read the lines of this file
 };
 
 // `args` without the program's name.
