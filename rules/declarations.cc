@@ -311,6 +311,7 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
   }
   // A faulty metric is known all the same: what uses it need not be reported too.
   set_->families_.push_back(std::move(spec));
+  set_->family_places_.push_back(metric.place);
   for (std::size_t label = 0; label < policies.size(); ++label) {
     if (policies[label].max == 0) continue;
     policies[label].number = static_cast<std::uint32_t>(set_->capped_labels_.size());

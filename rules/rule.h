@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/diagnostics.h"
 #include "rules/durations.h"
 #include "rules/expression.h"
 #include "rules/pattern.h"
@@ -75,7 +76,8 @@ struct Action {
   };
   Kind kind = Kind::inc;
   metrics::FamilyId family = 0;
-  std::string name;  // "observe aria_x_seconds", label of the skip counter
+  std::string name;     // "observe aria_x_seconds", label of the skip counter
+  config::Place place;  // of the action as written
   std::optional<Expression> only_if;
   std::optional<Expression> value;  // add, set, observe
   std::optional<Ref> value_ref;     // the value is this one name
@@ -109,6 +111,7 @@ struct TableRules {
 
 struct Rule {
   std::string name;
+  config::Place place;  // of its name
   std::vector<Condition> conditions;
   std::optional<std::size_t> decided;  // the condition that the dispatch has decided
   std::vector<Pattern> patterns;

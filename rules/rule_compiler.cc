@@ -149,6 +149,7 @@ void Compiler::compile_rule(const RuleEntry& entry) {
   const Node& body = *entry.body;
   Rule rule;
   rule.name = entry.key->text;
+  rule.place = document.place(*entry.key);
   RuleNames names;
   if (!config::expect_map(reading(document), body, "a rule")) return;
   check_keys(document, body,
@@ -442,6 +443,7 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
   }
 
   Action action;
+  action.place = document.place(named->key);
   action.family = metric.id;
   action.kind = row->kind == Action::Kind::set && type == metrics::MetricType::counter
                     ? Action::Kind::set_count
@@ -540,6 +542,7 @@ bool Compiler::compile_tracking(const Document& document, const Node& node, Rule
              "`" + named->key.text + "`");
   if (!expect_text(document, named->value, "`" + named->key.text + "`")) return true;
   Action action;
+  action.place = document.place(named->key);
   action.name = named->key.text + " " + named->value.text;
   if (const Node* only_if = node.find("if"))
     action.only_if = compile_expression(document, *only_if, names);

@@ -46,6 +46,8 @@ class RuleSet {
   const FieldPlan& plan() const { return plan_; }
   const WellKnownFields& known() const { return known_; }
   const std::vector<metrics::FamilySpec>& families() const { return families_; }
+  // Where each family is declared.
+  const std::vector<config::Place>& family_places() const { return family_places_; }
   const std::vector<Rule>& rules() const { return rules_; }
   const Formats& formats() const { return formats_; }
   const std::vector<TableSpec>& tables() const { return tables_; }
@@ -82,6 +84,7 @@ class RuleSet {
   FieldPlan plan_;
   WellKnownFields known_;
   std::vector<metrics::FamilySpec> families_;
+  std::vector<config::Place> family_places_;
   std::vector<std::vector<LabelPolicy>> label_policies_;  // by family and label
   std::vector<CappedLabel> capped_labels_;
   std::vector<std::unique_ptr<Map>> maps_;
