@@ -1,4 +1,5 @@
-// The verb `help`: the commands and flags, or what a code of a diagnostic means.
+// The verb `help`: the commands and flags, one command, a topic, or what a code
+// means.
 #pragma once
 
 #include "config/options.h"
@@ -6,6 +7,9 @@
 namespace logtally::cli {
 
 // Returns the exit code.
-int help(const config::CommandLine& line, const config::Environment& environment);
+int help(const config::CommandLine& line);
+
+// Hidden: prints a page of docs/, for `tests/e2e/reference_test.py`.
+int reference(const config::CommandLine& line);
 
 }  // namespace logtally::cli

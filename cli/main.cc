@@ -38,12 +38,16 @@ int main(int argc, char** argv) {
   const auto& line = std::get<config::CommandLine>(parsed);
   switch (line.verb) {
     case config::Verb::help:
-      return cli::help(line, environment);
+      return cli::help(line);
     case config::Verb::version:
       std::fputs(cli::version_text().c_str(), stdout);
       return cli::kExitSuccess;
     case config::Verb::completion:
       return cli::completion(line);
+    case config::Verb::complete:
+      return cli::complete(line, environment);
+    case config::Verb::reference:
+      return cli::reference(line);
     case config::Verb::check:
       return cli::check(line, environment);
     case config::Verb::test:

@@ -17,6 +17,7 @@
 #include "cli/summary.h"
 #include "cli/version.h"
 #include "config/settings.h"
+#include "config/usage.h"
 #include "config/yaml_document.h"
 #include "pipeline/inputs.h"
 #include "pipeline/worker.h"

@@ -19,7 +19,18 @@ namespace logtally::config {
 using Environment = std::map<std::string, std::string, std::less<>>;
 using FileExists = std::function<bool(const std::string& path)>;
 
-enum class Verb : std::uint8_t { run, check, test, explain, completion, help, version };
+// `complete` and `reference` are hidden: completion scripts and the build call them.
+enum class Verb : std::uint8_t {
+  run,
+  check,
+  test,
+  explain,
+  completion,
+  help,
+  version,
+  complete,
+  reference
+};
 enum class Colour : std::uint8_t { automatic, always, never };
 
 // Wrong usage: exit 2. The text has no "error: " before it and may have several lines; for nothing
@@ -35,6 +46,12 @@ struct Origin {
   std::string detail;  // "logtally.yaml:7", "METRICS_PORT", "--listen"
 
   std::string text() const;  // "file logtally.yaml:7", "default"
+};
+
+// What NO_COLOR and its like ask for.
+struct EnvironmentColour {
+  Colour colour = Colour::automatic;
+  std::string_view variable;  // static text
 };
 
 // What was typed and what the environment says; nothing is decided yet.
@@ -57,9 +74,10 @@ struct CommandLine {
   bool print_config = false;
   int verbosity = 0;  // -v counts up, -q down
   Colour colour = Colour::automatic;
-  bool no_colour = false;          // NO_COLOR is set
+  std::optional<EnvironmentColour> environment_colour;
   std::vector<std::string> files;  // arguments but `-`, in order: FILEs of run, check and test, the
                                    // LINE of explain, the shell of completion, the topic of help
+                                   // (of `check --help`: "check"), the words of hidden verbs
   std::string format = "human";    // --format of check, test, explain; one of the verb's own
   bool strict = false;             // check: warnings are wrong too (exit 3)
   std::vector<std::string> samples;  // check: log files to try the rules on
@@ -103,10 +121,11 @@ RunOptions resolve(const CommandLine& line, const std::optional<Settings>& setti
 // --print-config: each value with its origin, one a line.
 std::string print_config(const RunOptions& options);
 
-// --help.
-std::string help_text();
+// NO_COLOR wins over CLICOLOR_FORCE and FORCE_COLOR (which "0" and "false" do not set), these over
+// TERM=dumb.
+std::optional<EnvironmentColour> colour_of(const Environment& environment);
 
-// Is coloured text wanted on a stream that is a terminal or not?
+// Is coloured text wanted on a stream that is a terminal or not? A flag wins over the environment.
 bool wants_colour(Colour colour, bool is_terminal, const Environment& environment);
 
 }  // namespace logtally::config

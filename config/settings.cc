@@ -46,6 +46,14 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 
 namespace {
 
+// Where the keys of a map stand, for --print-config.
+void note_lines(const Reading& reading, const Node& map, std::string_view prefix, Settings& into) {
+  for (const Node::Entry& entry : map.entries) {
+    into.lines[fmt::format("{}{}", prefix, entry.key.text)] =
+        line_column(*reading.document.file, entry.key.span.begin).line;
+  }
+}
+
 // Relative paths are relative to the file that names them.
 void resolve_paths(const Reading& reading, std::vector<std::string>& paths) {
   const auto base = std::filesystem::path(reading.document.file->name).parent_path();
@@ -153,6 +161,7 @@ void parse_targets(const Reading& reading, const Node& value, Settings& into) {
                  "here again")
           .also.push_back({reading.place(*first->second), "first here"});
     }
+    note_lines(reading, item, fmt::format("targets.{}.", into.targets.size()), into);
     into.targets.push_back(std::move(target));
   }
 }
@@ -210,14 +219,14 @@ constexpr Key<Settings> kTopKeys[] = {
     {"limits",
      [](const Reading& r, const Node& v, Settings& s) {
        read_map(r, v, "`limits`", kLimitKeys, s.limits);
-       for (const Node::Entry& e : v.entries)
-         s.lines["limits." + e.key.text] = line_column(*r.document.file, e.key.span.begin).line;
+       note_lines(r, v, "limits.", s);
      },
      "bounds of lines, records and series"},
     {"state",
      [](const Reading& r, const Node& v, Settings& s) {
        State state;
        read_map(r, v, "`state`", kStateKeys, state);
+       note_lines(r, v, "state.", s);
        if (!state.dir.empty()) s.state_dir = state.dir;
      },
      "what outlives a restart"},
@@ -226,10 +235,11 @@ constexpr Key<Settings> kTopKeys[] = {
 };
 
 template <class T, std::size_t N>
-void describe(std::string& out, std::string_view prefix, const Key<T> (&table)[N]) {
+void describe(std::vector<DescribedKey>& out, std::string_view prefix, const Key<T> (&table)[N]) {
   for (const Key<T>& key : table) {
-    out += fmt::format("{}{}: {}{}\n", prefix, key.name, key.doc,
-                       key.parse == nullptr ? " (not in this version yet)" : "");
+    out.push_back(
+        {fmt::format("{}{}", prefix, key.name),
+         fmt::format("{}{}", key.doc, key.parse == nullptr ? " (not in this version yet)" : "")});
   }
 }
 
@@ -258,8 +268,8 @@ Settings load_settings(const YamlDocument& document, Diagnostics& diagnostics) {
   return settings;
 }
 
-std::string describe_settings() {
-  std::string out;
+std::vector<DescribedKey> describe_settings() {
+  std::vector<DescribedKey> out;
   describe(out, "", kTopKeys);
   describe(out, "targets.", kTargetKeys);
   describe(out, "limits.", kLimitKeys);

@@ -52,7 +52,8 @@ struct Settings {
   bool has_rules = false;                // metrics, rules, maps ... stand in this file too
   std::string file;                      // as it was named
   std::map<std::string, std::uint32_t, std::less<>>
-      lines;  // of the top-level keys, and of limits' as "limits.series"
+      lines;  // of the top-level keys, those below as "limits.series", "state.dir",
+              // "targets.0.from"
 };
 
 // Faults go to `diagnostics`; the settings are then of no use. Top-level keys of rule files are
@@ -62,7 +63,11 @@ Settings load_settings(const YamlDocument& document, Diagnostics& diagnostics);
 // Top-level keys that belong to the rules module.
 const std::vector<std::string_view>& rule_file_keys();
 
-// The tables of keys as text for the reference page: "limits.series: ..." one a line.
-std::string describe_settings();
+// The tables of keys, for help and the reference page.
+struct DescribedKey {
+  std::string name;  // "limits.series"
+  std::string help;
+};
+std::vector<DescribedKey> describe_settings();
 
 }  // namespace logtally::config

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "config/usage.h"
+
 using namespace logtally::config;
 
 namespace {
@@ -115,11 +117,38 @@ TEST_CASE("options: wrong usage says what to type") {
       {{"chekc"}, "unknown command `chekc`; did you mean `check`?"},
       {{"frobnicate"},
        "unknown command `frobnicate`, and no file of that name; `logtally --help` lists all"},
-      {{"check"}, "`check` is not in this version yet"},
+      {{"convret"}, "unknown command `convret`; did you mean `convert`?"},
+      {{"completions"}, "unknown command `completions`; did you mean `completion`?"},
+      {{"usage"}, "unknown command `usage`; did you mean `help`?"},
+      {{"hlep"}, "unknown command `hlep`; did you mean `help`?"},
+      {{"serve"}, "unknown command `serve`; did you mean `run`?"},
+      {{"lnt"}, "unknown command `lnt`; did you mean `check --strict`?"},
+      {{"validat"}, "unknown command `validat`; did you mean `check`?"},
+      {{"compl"}, "unknown command `compl`; did you mean `completion`?"},
+      {{"E012"}, "unknown command `E012`; did you mean `help E012`?"},
+      {{"{\"event\":\"x\"}"},
+       "unknown command `{\"event\":\"x\"}`; `logtally explain LINE` shows what a line does"},
       {{"exec", "--", "x"}, "`exec` is not in this version yet"},
       {{"--lisen", ":1"}, "unknown flag `--lisen`; did you mean `--listen`?"},
       {{"--ocne"}, "unknown flag `--ocne`; did you mean `--once`?"},
       {{"-x"}, "unknown flag `-x`; `logtally --help` lists all"},
+      {{"check", "-x"}, "unknown flag `-x`; `logtally check --help` lists all"},
+      {{"-?"}, "unknown flag `-?`; did you mean `--help`?"},
+      {{"--strct"}, "unknown flag `--strct`; did you mean `--strict`, a flag of `check`?"},
+      {{"run", "--strict"},
+       "`--strict` is no flag of `run`, but of `check`; `logtally run --help` lists them"},
+      {{"-config", "x.yaml"},
+       "unknown flag `-config`; long flags begin with two dashes: `--config`"},
+      {{"-listen=:1"}, "unknown flag `-listen`; long flags begin with two dashes: `--listen`"},
+      {{"-help"}, "unknown flag `-help`; long flags begin with two dashes: `--help`"},
+      {{"-config.file=p.yaml"},
+       "unknown flag `-config.file`; the configuration file is `--config FILE`, and has a form of "
+       "its own"},
+      {{"--client.url", "http://x"},
+       "unknown flag `--client.url`; shipping lines to Loki is not in this version yet"},
+      {{"check", "--format", "jsn"},
+       "--format: `jsn` is none of human, json, github; did you mean `json`?"},
+      {{"test", "--format", "github"}, "--format: `github` is none of human, junit, tap"},
       {{"--listen"}, "--listen needs a value: --listen HOST:PORT"},
       {{"--listen", "--once"}, "--listen needs a value: --listen HOST:PORT"},
       {{"--listen="}, "--listen needs a value: --listen HOST:PORT"},
@@ -130,6 +159,8 @@ TEST_CASE("options: wrong usage says what to type") {
       {{"--pack", "arai"}, "--pack: there is no pack `arai`; did you mean `aria`?"},
       {{"--pack", "none", "--pack", "aria"}, "--pack: `auto` and `none` stand alone"},
       {{"--color", "blue"}, "--color: `blue` is none of auto, always, never"},
+      {{"--color", "alwys"},
+       "--color: `alwys` is none of auto, always, never; did you mean `always`?"},
       {{"--print-metrics"}, "--print-metrics needs --once"},
       {{"--state-dir", "/var/lib/x"},
        "--state-dir: state in `/var/lib/x` is not in this version yet: positions and totals will "
@@ -140,6 +171,27 @@ TEST_CASE("options: wrong usage says what to type") {
     CAPTURE(c.args);
     CHECK(world.bad(c.args) == c.want);
   }
+}
+
+TEST_CASE("options: other tools' words for a verb work, and help is found from everywhere") {
+  const World world;
+  CHECK(world.good({"validate", "x.yaml"}).verb == Verb::check);
+  CHECK_FALSE(world.good({"validate"}).strict);
+  CHECK(world.good({"lint", "x.yaml"}).verb == Verb::check);
+  CHECK(world.good({"lint", "x.yaml"}).strict);
+  CHECK(world.good({"lint", "x.yaml"}).files == Args{"x.yaml"});
+  World with_file;
+  with_file.files = {"lint"};
+  CHECK(with_file.good({"lint"}).files == Args{"lint"});
+
+  CHECK(world.good({"--help"}).files.empty());
+  CHECK(world.good({"check", "--help"}).files == Args{"check"});
+  CHECK(world.good({"check", "x.yaml", "-h", "--bogus"}).files == Args{"check"});
+  CHECK(world.good({"validate", "--help"}).files == Args{"check"});
+  CHECK(world.good({"--help", "check"}).files == Args{"check"});
+  CHECK(world.good({"help", "E012"}).files == Args{"E012"});
+  CHECK(world.good({"--version", "--format", "json"}).format == "json");
+  CHECK(world.good({"-cx", "-vq"}).config == "x");
 }
 
 TEST_CASE("options: the environment's values are checked under their own name") {
@@ -153,7 +205,8 @@ TEST_CASE("options: the environment's values are checked under their own name") 
   world.environment = {{"METRICS_PORT", "9091"}, {"NO_COLOR", "1"}};
   const CommandLine line = world.good({});
   CHECK(line.metrics_port == 9091);
-  CHECK(line.no_colour);
+  REQUIRE(line.environment_colour);
+  CHECK(line.environment_colour->variable == "NO_COLOR");
 }
 
 TEST_CASE("options: the configuration file is looked for in order") {
@@ -240,6 +293,27 @@ TEST_CASE("options: --print-config names the origin of each value") {
   CHECK(has("tee: true", "flag --tee"));
   CHECK(has("limits.series: 9", "file logtally.yaml:3"));
   CHECK(has("limits.record_lines: 1000", "default"));
+  CHECK(has("state-dir: none", "default"));
+
+  world.environment = {{"FORCE_COLOR", "1"}, {"LOGTALLY_CONFIG", "/x.yaml"}};
+  const std::string more = print_config(
+      resolve(world.good({"--once", "a.log"}),
+              settings_of("state: {dir: none}\ntargets:\n  - name: aria\n    path: /a/*.log\n    "
+                          "exclude: /a/b.log\n    wrapper: cri\n")));
+  INFO(more);
+  const auto line_of = [&](const std::string& value) {
+    const std::size_t at = more.find(value + " ");
+    return at == std::string::npos ? "" : more.substr(at, more.find('\n', at) - at);
+  };
+  CHECK(line_of("config: /x.yaml").ends_with("# environment LOGTALLY_CONFIG"));
+  CHECK(line_of("color: always").ends_with("# environment FORCE_COLOR"));
+  CHECK(line_of("state-dir: none").ends_with("# file logtally.yaml:1"));
+  CHECK(line_of("targets.aria.path: [/a/*.log]").ends_with("# file logtally.yaml:4"));
+  CHECK(line_of("targets.aria.exclude: [/a/b.log]").ends_with("# file logtally.yaml:5"));
+  CHECK(line_of("targets.aria.wrapper: cri").ends_with("# file logtally.yaml:6"));
+  CHECK(line_of("targets.aria.from: beginning").ends_with("# flag --once"));
+  CHECK(line_of("files: [a.log]").ends_with("# argument"));
+  CHECK(line_of("listen: none").ends_with("# flag --once"));
 }
 
 TEST_CASE("options: the help names every flag and every verb of this version") {
@@ -277,4 +351,25 @@ TEST_CASE("options: colour on terminals, unless said otherwise") {
   CHECK_FALSE(wants_colour(Colour::automatic, true, {{"TERM", "dumb"}}));
   CHECK(wants_colour(Colour::always, false, {{"NO_COLOR", "1"}}));
   CHECK_FALSE(wants_colour(Colour::never, true, {}));
+
+  // The flag over NO_COLOR, NO_COLOR over what forces, that over TERM, that over the terminal.
+  for (const std::string no_color : {"", "1"}) {
+    for (const std::string forced : {"", "0", "false", "1", "yes"}) {
+      for (const std::string variable : {"CLICOLOR_FORCE", "FORCE_COLOR"}) {
+        for (const std::string term : {"", "dumb", "xterm"}) {
+          for (const bool terminal : {false, true}) {
+            const Environment environment = {
+                {"NO_COLOR", no_color}, {variable, forced}, {"TERM", term}};
+            CAPTURE(no_color, variable, forced, term, terminal);
+            const bool by_default = term == "dumb" ? false : terminal;
+            const bool by_force = forced == "1" || forced == "yes" ? true : by_default;
+            const bool wanted = no_color.empty() ? by_force : false;
+            CHECK(wants_colour(Colour::automatic, terminal, environment) == wanted);
+            CHECK(wants_colour(Colour::always, terminal, environment));
+            CHECK_FALSE(wants_colour(Colour::never, terminal, environment));
+          }
+        }
+      }
+    }
+  }
 }

@@ -1,0 +1,4 @@
+#include "config/code_page_tables.h"
+namespace logtally::config {
+std::span<const CodePage> rule_code_pages() { return {}; }
+}  // namespace logtally::config
