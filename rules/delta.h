@@ -25,6 +25,7 @@
 namespace logtally::rules {
 
 class RuleSet;
+class TraceSink;
 
 // What a rule's labels came to for certain inputs: one look-up finds the series of all its actions.
 class LabelMemo {
@@ -115,6 +116,8 @@ struct Delta {
     }
     return false;
   }
+
+  TraceSink* trace = nullptr;  // of the record that is counted now; null: nobody listens
 
   // Working memory of count(), kept so that nothing is allocated per record.
   Scope scope;

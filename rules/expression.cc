@@ -38,6 +38,7 @@ Expression::~Expression() = default;
 
 Expression Expression::constant(std::string_view text) {
   Expression expression;
+  expression.source_ = text;
   Node& node = expression.nodes_.emplace_back();
   node.text = text;
   node.constant.kind = Value::Kind::text;
@@ -46,6 +47,7 @@ Expression Expression::constant(std::string_view text) {
 
 Expression Expression::constant_truth(bool truth) {
   Expression expression;
+  expression.source_ = truth ? "true" : "false";
   expression.nodes_.emplace_back().constant = Value::of(truth);
   return expression;
 }

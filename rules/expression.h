@@ -83,6 +83,8 @@ class Expression {
     return calls_table_;
   }  // its value is not a function of its names alone
   const std::vector<Ref>& refs() const { return refs_; }  // every name it uses, once
+  const std::vector<std::string>& ref_names() const { return ref_names_; }  // as written, without $
+  const std::string& source() const { return source_; }                     // as written
 
   Expression(Expression&&) noexcept;
   Expression& operator=(Expression&&) noexcept;
@@ -102,6 +104,8 @@ class Expression {
   std::vector<Node> nodes_;
   std::uint32_t root_ = 0;
   std::vector<Ref> refs_;
+  std::vector<std::string> ref_names_;
+  std::string source_;
   bool calls_table_ = false;
 };
 

@@ -49,6 +49,7 @@ class ExpressionParser {
       fail("E020", "this does not belong to the expression", begin_, at_ - begin_);
     if (fault_) return *fault_;
     expression_.root_ = root;
+    expression_.source_ = source_;
     return std::move(expression_);
   }
 
@@ -303,7 +304,10 @@ class ExpressionParser {
         node.operation = Operation::name;
         node.ref = names_.field(std::string(value_));
         auto& refs = expression_.refs_;
-        if (std::find(refs.begin(), refs.end(), node.ref) == refs.end()) refs.push_back(node.ref);
+        if (std::find(refs.begin(), refs.end(), node.ref) == refs.end()) {
+          refs.push_back(node.ref);
+          expression_.ref_names_.push_back(value_);
+        }
         break;
       }
       case Kind::word:

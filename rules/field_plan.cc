@@ -71,6 +71,16 @@ FieldId FieldPlan::field(const FieldPath& path) {
   return intern(std::move(candidates));
 }
 
+FieldPath FieldPlan::path_of(SlotId slot) const {
+  FieldPath path;
+  for (std::uint16_t at = slot; at != 0; at = nodes_[at].parent) {
+    for (const auto& [key, child] : nodes_[nodes_[at].parent].children) {
+      if (child == at) path.insert(path.begin(), key);
+    }
+  }
+  return path;
+}
+
 FieldId FieldPlan::first_of(const std::vector<FieldPath>& paths) {
   std::vector<SlotId> candidates;
   candidates.reserve(paths.size());

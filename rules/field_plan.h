@@ -46,6 +46,7 @@ class FieldPlan {
   FieldId first_of(const std::vector<FieldPath>& paths);
 
   const std::vector<SlotId>& candidates(FieldId field) const { return fields_[field]; }
+  FieldPath path_of(SlotId slot) const;
   std::size_t field_count() const { return fields_.size(); }
   std::size_t slot_count() const { return nodes_.size(); }  // slot = node number
   const Node& node(std::size_t index) const { return nodes_[index]; }

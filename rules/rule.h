@@ -78,6 +78,7 @@ struct Action {
   metrics::FamilyId family = 0;
   std::string name;     // "observe aria_x_seconds", label of the skip counter
   config::Place place;  // of the action as written
+  std::string unit;     // as written; empty: none
   std::optional<Expression> only_if;
   std::optional<Expression> value;  // add, set, observe
   std::optional<Ref> value_ref;     // the value is this one name
@@ -121,6 +122,7 @@ struct Rule {
   std::shared_ptr<const re2::RE2> regex;
   std::vector<std::int16_t> regex_captures;  // group - 1 -> the rule's captures, -1: unnamed
   std::size_t captures = 0;
+  std::vector<std::string> capture_names;  // as many
   std::optional<Expression> only_if;
   std::vector<std::string> let_names;
   std::vector<Expression> lets;

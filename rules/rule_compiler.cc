@@ -183,6 +183,7 @@ void Compiler::compile_rule(const RuleEntry& entry) {
           "with rule `" + rule.name + "` the rules use more than 4,000 different fields");
   }
   rule.captures = names.captures.size();
+  rule.capture_names = names.captures;
   gather_label_inputs(rule, names);
   if (enabled) set_->rules_.push_back(std::move(rule));
 }
@@ -608,6 +609,7 @@ void Compiler::compile_value(const Document& document, const Node& node, Action&
 void Compiler::compile_unit(const Document& document, const Node& node, const Metric& metric,
                             Action& action) {
   if (!expect_text(document, node, "`unit`")) return;
+  action.unit = node.text;
   const std::string& name = set_->families_[metric.id].name;
   if (!action.value) {
     fault("E035", document, node, "a unit goes with a `value`");

@@ -172,6 +172,10 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* t
 bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
   Scope& scope = delta.scope;
   scope.begin(event);
+  if (trace != nullptr) {
+    delta.trace = trace;
+    trace->record_begins(event, scope);
+  }
   if (keeps_time_) {
     scope.use_tables(&delta.tables, delta.clock.now_ns());
     delta.time_moved = false;
@@ -184,11 +188,14 @@ bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
     matched = true;
     if (trace != nullptr) trace->rule_matched(rule);
     act(rule, index, scope, delta, trace);
+    if (trace != nullptr) trace->rule_done(rule);
   };
   if (trace == nullptr) {
     for (const RuleIndex index : dispatch_.candidates(scope, known_, delta.candidates)) one(index);
   } else {
     for (std::size_t index = 0; index < rules_.size(); ++index) one(static_cast<RuleIndex>(index));
+    trace->record_done(event, matched);
+    delta.trace = nullptr;
   }
   return matched;
 }
@@ -210,11 +217,15 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
         skip(condition.reason);
         continue;
       }
-      if (!value_true(condition)) continue;
+      if (!value_true(condition)) {
+        if (trace != nullptr) trace->action_untrue(rule, action);
+        continue;
+      }
     }
     if (action.kind >= Action::Kind::remove) {
-      const auto failed = action.kind == Action::Kind::remove ? remove_series(action, scope, delta)
-                                                              : track(action, scope, delta);
+      const auto failed = action.kind == Action::Kind::remove
+                              ? remove_series(rule, action, scope, delta)
+                              : track(rule, action, scope, delta);
       if (failed) skip(*failed);
       continue;
     }
@@ -245,7 +256,8 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       continue;
     }
     metrics::Series& series = *found->series;
-    if (action.kind != Action::Kind::set && delta.timers.size() != 0) delta.timers.cancel(&series);
+    if (trace != nullptr) trace->series_found(rule, action, series);
+    if (action.kind != Action::Kind::set && delta.timers.size() != 0) call_off(series, delta);
     bool done = true;
     switch (action.kind) {
       case Action::Kind::inc:
@@ -260,7 +272,7 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
         done = delta.series.set_count(series, number.value);
         break;
       case Action::Kind::set:
-        if (const auto failed = set_gauge(action, series, number.value, scope, delta)) {
+        if (const auto failed = set_gauge(rule, action, series, number.value, scope, delta)) {
           skip(*failed);
           continue;
         }
@@ -313,21 +325,24 @@ std::string_view allowed_value(const LabelPolicy& policy, std::string_view value
   return value;
 }
 
-Value label_value(const LabelSource& source, Scope& scope, Delta& delta) {
-  std::string_view value = source.constant;
-  if (source.expression) {
-    Value made = Value::absent();
-    if (source.ref) {
-      const Token token = scope.token(*source.ref);
-      if (token.present()) made = Value::of(scope.text(token));
-    } else {
-      made = source.expression->evaluate(scope);
-    }
-    if (made.kind == Value::Kind::missing && source.otherwise)
-      made = Value::of(std::string_view(*source.otherwise));
-    if (!made.usable()) return made;
-    value = value_text(made, scope);
+Value label_source_value(const LabelSource& source, Scope& scope) {
+  if (!source.expression) return Value::of(std::string_view(source.constant));
+  Value made = Value::absent();
+  if (source.ref) {
+    const Token token = scope.token(*source.ref);
+    if (token.present()) made = Value::of(scope.text(token));
+  } else {
+    made = source.expression->evaluate(scope);
   }
+  if (made.kind == Value::Kind::missing && source.otherwise)
+    made = Value::of(std::string_view(*source.otherwise));
+  return made.usable() ? Value::of(value_text(made, scope)) : made;
+}
+
+Value label_value(const LabelSource& source, Scope& scope, Delta& delta) {
+  const Value made = label_source_value(source, scope);
+  if (!made.usable()) return made;
+  const std::string_view value = made.text;
   const LabelPolicy* const policy = source.policy;
   if (policy == nullptr || (source.otherwise && value == *source.otherwise))
     return Value::of(value);

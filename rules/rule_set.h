@@ -74,12 +74,17 @@ class RuleSet {
   void move_time(Scope& scope, Delta& delta) const;
   // Event time has come to `now_ns`: rows and timers that are due.
   void advance(Delta& delta, std::int64_t now_ns) const;
-  void row_gone(std::size_t table, const Row& row, Delta& delta) const;
+  void row_gone(std::size_t table, const Row& row, Table::Gone why, Delta& delta) const;
   void count_row(std::size_t table, const Row& row, Decimal change, Delta& delta) const;
-  std::optional<SkipReason> track(const Action& action, Scope& scope, Delta& delta) const;
-  std::optional<SkipReason> remove_series(const Action& action, Scope& scope, Delta& delta) const;
-  std::optional<SkipReason> set_gauge(const Action& action, metrics::Series& series, Decimal value,
-                                      Scope& scope, Delta& delta) const;
+  // Whatever timer the series has.
+  static void call_off(metrics::Series& series, Delta& delta);
+  std::optional<SkipReason> track(const Rule& rule, const Action& action, Scope& scope,
+                                  Delta& delta) const;
+  std::optional<SkipReason> remove_series(const Rule& rule, const Action& action, Scope& scope,
+                                          Delta& delta) const;
+  std::optional<SkipReason> set_gauge(const Rule& rule, const Action& action,
+                                      metrics::Series& series, Decimal value, Scope& scope,
+                                      Delta& delta) const;
 
   FieldPlan plan_;
   WellKnownFields known_;
@@ -99,6 +104,10 @@ class RuleSet {
 
 // A label's value as its declaration allows it: itself, or the overflow value.
 std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta);
+
+// The value of one label of an action before its declaration has its say: what is written or found,
+// else the `default`.
+Value label_source_value(const LabelSource& source, Scope& scope);
 
 // The value of one label of an action: text, or the reason why there is none.
 Value label_value(const LabelSource& source, Scope& scope, Delta& delta);

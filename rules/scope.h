@@ -97,6 +97,13 @@ class Scope {
   std::int64_t time_ns();                     // that, else its arrival
 
   const Event& event() const { return *event_; }
+
+  // For who shows what a rule saw: as it is now, nothing is made for it.
+  const Event* overlay() const { return overlay_; }
+  std::span<const std::string_view> captured() const { return captures_; }  // data() == null: not
+  std::optional<Value> known_let(std::size_t index) const {  // nothing: nobody has asked for it
+    return let_known_[index] != 0 ? std::optional(let_values_[index]) : std::nullopt;
+  }
   Scratch& scratch() { return scratch_; }
 
  private:

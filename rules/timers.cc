@@ -17,8 +17,10 @@ bool earlier(const Timer& a, const Timer& b) {
 
 }  // namespace
 
-void Timers::arm(metrics::Series* series, std::int64_t now_ns, std::int64_t for_ns,
-                 std::optional<metrics::Decimal> then, std::optional<metrics::Decimal> before) {
+std::optional<metrics::Decimal> Timers::arm(metrics::Series* series, std::int64_t now_ns,
+                                            std::int64_t for_ns,
+                                            std::optional<metrics::Decimal> then,
+                                            std::optional<metrics::Decimal> before) {
   see(now_ns);
   Timer timer{.series = series,
               .due_ns = add_clamped(now_ns_, std::clamp(for_ns, std::int64_t{0}, kLongestFor)),
@@ -29,6 +31,7 @@ void Timers::arm(metrics::Series* series, std::int64_t now_ns, std::int64_t for_
     remove_at(running->second);
   }
   add(timer);
+  return timer.value;
 }
 
 bool Timers::restore(const Timer& timer) {

@@ -28,9 +28,10 @@ class Timers {
   // The series was set at `now_ns` for `for_ns`; falls back to `then`, without one to `before`, the
   // value that the set hid (nothing: it had none). What it was is what it was before all this: a
   // series whose timer runs already falls back to what that timer would have given it. Replaces
-  // that timer; do not cancel() first.
-  void arm(metrics::Series* series, std::int64_t now_ns, std::int64_t for_ns,
-           std::optional<metrics::Decimal> then, std::optional<metrics::Decimal> before);
+  // that timer; do not cancel() first. Returns what it falls back to.
+  std::optional<metrics::Decimal> arm(metrics::Series* series, std::int64_t now_ns,
+                                      std::int64_t for_ns, std::optional<metrics::Decimal> then,
+                                      std::optional<metrics::Decimal> before);
 
   // Any other action on the series. Returns whether there was a timer.
   bool cancel(metrics::Series* series) { return !heap_.empty() && remove(series); }

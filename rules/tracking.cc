@@ -21,10 +21,13 @@ void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, Delta
       value = allowed_value(label_policies_[*rules.open][label], *value, delta);
     values.push_back(*value);
   }
-  delta.series.add(delta.series.series(*rules.open, values), change);
+  metrics::Series& series = delta.series.series(*rules.open, values);
+  delta.series.add(series, change);
+  if (delta.trace != nullptr) delta.trace->rows_counted(series, change);
 }
 
-void RuleSet::row_gone(std::size_t table, const Row& row, Delta& delta) const {
+void RuleSet::row_gone(std::size_t table, const Row& row, Table::Gone why, Delta& delta) const {
+  if (delta.trace != nullptr) delta.trace->row_gone(tables_[table], row, why);
   count_row(table, row, Decimal::of(-1), delta);
 }
 
@@ -33,18 +36,21 @@ void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
     // Rows come and go long before any is due, and without any time: what they leave behind is
     // packed all the same.
     if (delta.tables[i].next_due_ns() > now_ns && !delta.tables[i].wants_packing()) continue;
-    delta.tables[i].advance(now_ns, [&](const Row& row, Table::Gone) { row_gone(i, row, delta); });
+    delta.tables[i].advance(now_ns,
+                            [&](const Row& row, Table::Gone why) { row_gone(i, row, why, delta); });
   }
   if (now_ns == kNoEventTime || delta.timers.next_due_ns() > now_ns) return;
   delta.timers.advance(now_ns, [&](const Timer& timer) {
     if (!timer.value) {
       delta.series.remove(*timer.series);
+      if (delta.trace != nullptr) delta.trace->timer_fired(*timer.series, timer.value);
       return;
     }
     // It wins over the value that armed it, and loses against whatever was set since.
     metrics::Origin origin = timer.series->origin;
     origin.time_ns = std::max(origin.time_ns, timer.due_ns);
     delta.series.set(*timer.series, *timer.value, origin);
+    if (delta.trace != nullptr) delta.trace->timer_fired(*timer.series, timer.value);
   });
 }
 
@@ -67,7 +73,12 @@ bool RuleSet::tick(Delta& delta, std::int64_t wall_ns) const {
   return true;
 }
 
-std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Delta& delta) const {
+void RuleSet::call_off(metrics::Series& series, Delta& delta) {
+  if (delta.timers.cancel(&series) && delta.trace != nullptr) delta.trace->timer_cancelled(series);
+}
+
+std::optional<SkipReason> RuleSet::track(const Rule& rule, const Action& action, Scope& scope,
+                                         Delta& delta) const {
   if (action.kind == Action::Kind::store) {
     Invocation invocation;
     invocation.generation = scope.event().origin.generation;
@@ -84,6 +95,7 @@ std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Del
     }
     if (!invocation.columns[0])
       return SkipReason::missing_field;  // without a skill there is nothing to tell of
+    if (delta.trace != nullptr) delta.trace->stored(rule, action, invocation);
     delta.invocations.push_back(std::move(invocation));
     return std::nullopt;
   }
@@ -99,7 +111,9 @@ std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Del
   }
   if (action.key.size() > 1) key = delta.table_key;
   Table& table = delta.tables[action.table];
-  const auto gone = [&](const Row& row, Table::Gone) { row_gone(action.table, row, delta); };
+  const auto gone = [&](const Row& row, Table::Gone why) {
+    row_gone(action.table, row, why, delta);
+  };
 
   if (action.kind == Action::Kind::remember) {
     std::vector<std::optional<std::string_view>> columns;
@@ -109,13 +123,17 @@ std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Del
       columns.push_back(token.present() ? std::optional(scope.text(token)) : std::nullopt);
     }
     const Row born = table.remember(key, columns, scope.own_time_ns(), scope.now_ns(), gone);
+    if (delta.trace != nullptr) delta.trace->row_remembered(rule, action, born);
     count_row(action.table, born, Decimal::of(1), delta);
     return std::nullopt;
   }
 
   const auto row = table.take(key, scope.now_ns(), gone);
-  if (!row) return SkipReason::unknown_key;
-  row_gone(action.table, *row, delta);
+  if (!row) {
+    if (delta.trace != nullptr) delta.trace->row_missed(rule, action, key);
+    return SkipReason::unknown_key;
+  }
+  count_row(action.table, *row, Decimal::of(-1), delta);
   auto index = action.first_row;
   for (std::size_t column = 0; column < row->columns(); ++column, ++index) {
     const auto text = row->column(column);
@@ -123,15 +141,16 @@ std::optional<SkipReason> RuleSet::track(const Action& action, Scope& scope, Del
     scope.set_row(index, text ? Value::of(scope.scratch().keep(*text)) : Value::absent());
   }
   const auto now = scope.own_time_ns();
-  scope.set_row(index, now && row->time_ns
-                           ? Value::of(Decimal::from_units(
-                                 static_cast<metrics::int128>(*now - *row->time_ns) * 1'000'000))
-                           : Value::absent());
+  std::optional<Decimal> elapsed;
+  if (now && row->time_ns)
+    elapsed = Decimal::from_units(static_cast<metrics::int128>(*now - *row->time_ns) * 1'000'000);
+  scope.set_row(index, elapsed ? Value::of(*elapsed) : Value::absent());
+  if (delta.trace != nullptr) delta.trace->row_taken(rule, action, *row, elapsed);
   return std::nullopt;
 }
 
-std::optional<SkipReason> RuleSet::remove_series(const Action& action, Scope& scope,
-                                                 Delta& delta) const {
+std::optional<SkipReason> RuleSet::remove_series(const Rule& rule, const Action& action,
+                                                 Scope& scope, Delta& delta) const {
   std::vector<std::pair<std::size_t, std::string>> wanted;
   for (std::size_t label = 0; label < action.removed.size(); ++label) {
     if (!action.removed[label]) continue;
@@ -140,24 +159,29 @@ std::optional<SkipReason> RuleSet::remove_series(const Action& action, Scope& sc
     bool cut = false;
     wanted.emplace_back(label, metrics::fit_label_value(value.text, cut));
   }
+  std::size_t removed = 0;
   delta.series.for_each(action.family, [&](metrics::Series& series) {
     for (const auto& [label, value] : wanted) {
       if (series.labels[label] != value) return;
     }
-    delta.timers.cancel(&series);
+    call_off(series, delta);
     delta.series.remove(series);
+    ++removed;
+    if (delta.trace != nullptr) delta.trace->series_removed(rule, action, series);
   });
+  if (delta.trace != nullptr) delta.trace->series_deleted(rule, action, removed);
   return std::nullopt;
 }
 
-std::optional<SkipReason> RuleSet::set_gauge(const Action& action, metrics::Series& series,
-                                             Decimal value, Scope& scope, Delta& delta) const {
+std::optional<SkipReason> RuleSet::set_gauge(const Rule& rule, const Action& action,
+                                             metrics::Series& series, Decimal value, Scope& scope,
+                                             Delta& delta) const {
   const metrics::Origin origin{.time_ns = scope.time_ns(),
                                .generation = scope.event().origin.generation,
                                .offset = scope.event().origin.offset};
   if (!action.hold) {
     if (delta.series.set(series, value, origin) && delta.timers.size() != 0)
-      delta.timers.cancel(&series);
+      call_off(series, delta);
     return std::nullopt;
   }
   const Value hold = action.hold->evaluate(scope);
@@ -175,8 +199,9 @@ std::optional<SkipReason> RuleSet::set_gauge(const Action& action, metrics::Seri
   }
   const std::optional<Decimal> before = series.live ? std::optional(series.value) : std::nullopt;
   if (delta.series.set(series, value, origin)) {
-    delta.timers.arm(&series, scope.now_ns(), *for_ns, then,
-                     before);  // not the line's time: it may be far ahead
+    // Not the line's time: it may be far ahead.
+    const auto falls_back = delta.timers.arm(&series, scope.now_ns(), *for_ns, then, before);
+    if (delta.trace != nullptr) delta.trace->timer_armed(rule, action, series, *for_ns, falls_back);
   }
   return std::nullopt;
 }
