@@ -24,6 +24,11 @@ std::string_view name_of(Stream stream) {
   return {};
 }
 
+rules::Wrapping wrapping_of(Wrapper taken_off) {
+  if (taken_off == Wrapper::docker) return rules::Wrapping::docker;
+  return taken_off == Wrapper::cri ? rules::Wrapping::cri : rules::Wrapping::none;
+}
+
 // Streams of one generation lie side by side.
 std::uint64_t stream_key(std::uint32_t generation, Stream stream) {
   return std::uint64_t{generation} << 2 | static_cast<std::uint64_t>(stream);
@@ -140,6 +145,8 @@ void Worker::count(const Chunk& chunk) {
   }
   totals.lines_read += chunk.too_long_lines;
   totals.failed_too_long += chunk.too_long_lines;
+  for (std::uint64_t i = 0; options_.trace != nullptr && i < chunk.too_long_lines; ++i)
+    options_.trace->line_refused("too_long", {});
   totals.bytes_read += chunk.end - chunk.offset + chunk.too_long_bytes;
 
   origin_ = {.file = inputs_.path(chunk.generation),
@@ -219,12 +226,14 @@ void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target,
   totals.joined += record.joined;
   if (record.too_long) {
     ++totals.failed_too_long;
+    if (options_.trace != nullptr) options_.trace->line_refused("too_long", {});
     return;
   }
   origin_.generation = record.generation;
   origin_.offset = record.offset;
   origin_.end = record.end;
   origin_.stream = name_of(record.stream);
+  origin_.wrapping = wrapping_of(record.taken_off);
   if (!record.time.empty()) {
     if (const auto time = rules::parse_timestamp(record.time)) {
       origin_.time_ns = *time;
@@ -244,6 +253,8 @@ void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t t
   const rules::LineKind kind = decoder_.decode(line, event, scratches_[spare_]);
   if (kind == rules::LineKind::failed_json || kind == rules::LineKind::failed_nul) {
     ++(kind == rules::LineKind::failed_json ? totals.failed_json : totals.failed_nul);
+    if (options_.trace != nullptr)
+      options_.trace->line_refused(kind == rules::LineKind::failed_json ? "json" : "nul", line);
     keep(open);  // its text no longer stands in one piece
     return;
   }
@@ -379,7 +390,7 @@ void Worker::finish_all(std::uint32_t generation) {
 }
 
 void Worker::evaluate(const rules::Event& event, metrics::TargetTotals& totals) {
-  const bool matched = rules_->count(event, delta_);
+  const bool matched = rules_->count(event, delta_, options_.trace);
   totals.matched += matched;
   totals.unmatched += !matched;
 }

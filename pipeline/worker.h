@@ -40,6 +40,7 @@ struct WorkerOptions {
   std::chrono::milliseconds idle{1000};  // after which nothing continues a record any more
   std::chrono::milliseconds commit_interval{1000};  // a group is committed at least this often
   std::function<void(const std::string&)> log;      // one line for the operator
+  rules::TraceSink* trace = nullptr;                // hears of every record and refused line
   Clock clock = system_clock();
 };
 

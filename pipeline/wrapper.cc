@@ -182,10 +182,15 @@ constexpr std::array<char, kReadableBehind> kNothing{};
 const Unwrapped* Unwrapper::feed(std::uint32_t generation, std::string_view line,
                                  std::uint64_t offset, std::uint64_t end) {
   Line taken;
-  const bool wrapped =
-      may_be_wrapped(line) && ((wrapper_ != Wrapper::docker && take_cri(line, taken)) ||
-                               (wrapper_ != Wrapper::cri && take_docker(line, taken)));
-  if (!wrapped) {
+  Wrapper wrapper = Wrapper::none;
+  if (may_be_wrapped(line)) {
+    if (wrapper_ != Wrapper::docker && take_cri(line, taken)) {
+      wrapper = Wrapper::cri;
+    } else if (wrapper_ != Wrapper::cri && take_docker(line, taken)) {
+      wrapper = Wrapper::docker;
+    }
+  }
+  if (wrapper == Wrapper::none) {
     out_ = {.text = line, .generation = generation, .offset = offset, .end = end};
     return &out_;
   }
@@ -199,13 +204,17 @@ const Unwrapped* Unwrapper::feed(std::uint32_t generation, std::string_view line
             .generation = generation,
             .offset = offset,
             .end = end,
-            .wrapped = true};
+            .wrapped = true,
+            .taken_off = wrapper};
     return &out_;
   }
   if (pieces == nullptr) {
     key = key_of(generation, taken.stream);
     pieces = &pieces_[key];
-    *pieces = {.time = std::string(taken.time), .generation = generation, .offset = offset};
+    *pieces = {.time = std::string(taken.time),
+               .generation = generation,
+               .offset = offset,
+               .wrapper = wrapper};
   }
   ++pieces->count;
   pieces->end = end;
@@ -275,7 +284,8 @@ const Unwrapped* Unwrapper::give(Pieces pieces, Stream stream, std::uint64_t end
           .end = end,
           .joined = given_.count - 1,
           .too_long = given_.too_long,
-          .wrapped = true};
+          .wrapped = true,
+          .taken_off = given_.wrapper};
   return &out_;
 }
 

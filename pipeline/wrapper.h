@@ -38,6 +38,7 @@ struct Unwrapped {
   std::uint32_t joined = 0;      // physical lines it continues over, beyond the first
   bool too_long = false;         // over the limit: `text` is empty
   bool wrapped = false;
+  Wrapper taken_off = Wrapper::none;  // docker, cri
 };
 
 // Eight bytes as memcpy loads them on a little-endian machine.
@@ -98,6 +99,7 @@ class Unwrapper {
     std::uint64_t end = 0;
     std::uint32_t count = 0;
     bool too_long = false;
+    Wrapper wrapper = Wrapper::none;
   };
 
   bool take_docker(std::string_view line, Line& out);

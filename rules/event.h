@@ -36,13 +36,17 @@ struct Token {
   bool present() const { return kind > TokenKind::null; }
 };
 
+// What a container engine had put around a record.
+enum class Wrapping : std::uint8_t { none, docker, cri };
+
 // Where a record comes from; what `$_file`, `$_stream` and the winner among gauges need.
 struct RecordOrigin {
   std::string_view file;
   std::string_view stream;  // of a container's wrapper: stdout, stderr; else empty
   std::int64_t time_ns =
       0;  // its wrapper's time, else its arrival: for records without a time of their own
-  bool has_time = false;        // it is the wrapper's
+  bool has_time = false;  // it is the wrapper's
+  Wrapping wrapping = Wrapping::none;
   std::int64_t arrival_ns = 0;  // when it was read
   std::uint32_t generation = 0;
   std::uint64_t offset = 0;  // of the record in its generation

@@ -42,6 +42,8 @@ class TraceSink {
   // at, until record_done().
   virtual void record_begins(const Event&, Scope&) {}
   virtual void record_done(const Event&, bool /*matched*/) {}
+  // A line that is no record, counted by reason: "json", "nul" or "too_long". No record begins.
+  virtual void line_refused(std::string_view /*reason*/, std::string_view /*line*/) {}
   // `times` texts were made unreadable by the redaction `name`.
   virtual void redacted(std::string_view /*name*/, std::size_t /*times*/) {}
   // Behind the actions of a rule that matched.
