@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
+#include "config/allowances.h"
 #include "config/packs.h"
+#include "config/settings.h"
 #include "config/suggest.h"
 
 namespace logtally::cli {
@@ -33,13 +36,11 @@ std::vector<std::string> files_of(const std::string& path, config::Diagnostics& 
 
 }  // namespace
 
-std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
-                                                 config::Diagnostics& diagnostics) {
-  std::vector<rules::RuleSet::Source> documents;
+RuleFiles read_rule_files(const RuleSources& sources, config::Diagnostics& diagnostics) {
+  RuleFiles read;
   const auto parse = [&](std::shared_ptr<const config::SourceFile> file) {
-    if (auto document = config::parse_yaml(std::move(file), diagnostics)) {
-      documents.push_back({.document = std::move(document), .configuration = false});
-    }
+    if (auto document = config::parse_yaml(std::move(file), diagnostics))
+      read.sources.push_back({.document = std::move(document), .configuration = false});
   };
 
   for (const std::string& name : sources.packs) {
@@ -57,10 +58,22 @@ std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
                           (near.empty() ? "" : "; did you mean `" + near + "`?"));
     }
   }
-  if (sources.configuration)
-    documents.push_back({.document = sources.configuration, .configuration = true});
+  read.packs = read.sources.size();
+  std::set<std::string> seen;
+  const auto is_new = [&](const std::string& path) {
+    std::error_code error;
+    const fs::path canonical = fs::weakly_canonical(path, error);
+    return seen.insert(error ? path : canonical.string()).second;
+  };
+  if (sources.configuration) {
+    ++read.files;
+    is_new(sources.configuration->file->name);
+    read.sources.push_back({.document = sources.configuration, .configuration = true});
+  }
   for (const std::string& path : sources.paths) {
     for (const std::string& name : files_of(path, diagnostics)) {
+      if (!is_new(name)) continue;
+      ++read.files;
       auto file = config::read_source_file(name);
       if (file) {
         parse(*file);
@@ -69,7 +82,35 @@ std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
       }
     }
   }
-  return rules::RuleSet::compile(documents, diagnostics);
+  return read;
+}
+
+std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
+                                                 config::Diagnostics& diagnostics) {
+  const RuleFiles files = read_rule_files(sources, diagnostics);
+  auto rules = rules::RuleSet::compile(files.sources, diagnostics);
+  config::Allowances allowances;
+  config::Diagnostics of_comments;  // for `check`
+  for (const rules::RuleSet::Source& source : files.sources)
+    allowances.read(*source.document, of_comments);
+  allowances.apply(diagnostics);
+  return rules;
+}
+
+bool is_configuration(const config::YamlDocument& document) {
+  const auto& rule_keys = config::rule_file_keys();
+  bool has_rules = false;
+  for (const config::Node::Entry& entry : document.root.entries) {
+    const std::string& key = entry.key.text;
+    for (const std::string_view known :
+         {"listen", "packs", "targets", "state", "spool", "limits", "loki"}) {
+      if (key == known) return true;
+    }
+    if (key == "rules" && (entry.value.is_sequence() || entry.value.is_scalar())) return true;
+    has_rules = has_rules || std::find(rule_keys.begin(), rule_keys.end(), key) != rule_keys.end();
+  }
+  const std::string name = fs::path(document.file->name).filename().string();
+  return !has_rules && (name == "logtally.yaml" || name == "logtally.yml");
 }
 
 }  // namespace logtally::cli

@@ -17,8 +17,22 @@ struct RuleSources {
   std::shared_ptr<const config::YamlDocument> configuration;  // null: none
 };
 
-// All faults of all files go to `diagnostics`; null when there is an error.
+// The files, read and parsed, not compiled yet. Packs come first, then the configuration.
+struct RuleFiles {
+  std::vector<rules::RuleSet::Source> sources;  // of which a tree could be made
+  std::size_t packs = 0;                        // sources that are packs
+  std::size_t files = 0;                        // files read, the configuration too
+};
+
+// All faults of form of all files go to `diagnostics`. A file that is named twice is read once.
+RuleFiles read_rule_files(const RuleSources& sources, config::Diagnostics& diagnostics);
+
+// All faults of all files go to `diagnostics`; null when there is an error. Warnings that a file
+// allows (`# logtally: allow W203`) are not among them.
 std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
                                                  config::Diagnostics& diagnostics);
+
+// Is this a logtally.yaml, not a file of rules? By what stands in it, then by its name.
+bool is_configuration(const config::YamlDocument& document);
 
 }  // namespace logtally::cli

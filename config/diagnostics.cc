@@ -353,7 +353,7 @@ std::size_t Diagnostics::warnings() const {
   }));
 }
 
-std::string Diagnostics::render(bool colour, std::size_t limit) const {
+std::vector<const Diagnostic*> Diagnostics::sorted() const {
   std::vector<const Diagnostic*> sorted;
   sorted.reserve(all_.size());
   for (const Diagnostic& diagnostic : all_) sorted.push_back(&diagnostic);
@@ -364,14 +364,35 @@ std::string Diagnostics::render(bool colour, std::size_t limit) const {
   };
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](const Diagnostic* a, const Diagnostic* b) { return order(a) < order(b); });
+  return sorted;
+}
 
-  std::string out;
-  for (std::size_t i = 0; i < sorted.size() && i < limit; ++i) {
-    if (i > 0) out += '\n';
-    out += Page(*sorted[i], colour).render();
+void Diagnostics::remove_if(const std::function<bool(const Diagnostic&)>& unwanted) {
+  std::erase_if(all_, unwanted);
+}
+
+void Diagnostics::amend(const std::function<void(Diagnostic&)>& change) {
+  for (Diagnostic& diagnostic : all_) change(diagnostic);
+}
+
+std::string Diagnostics::render(bool colour, std::size_t limit) const {
+  std::vector<const Diagnostic*> shown = sorted();
+  // Warnings give way first: the last of them.
+  std::size_t surplus = shown.size() > limit ? shown.size() - limit : 0;
+  for (const Severity giving : {Severity::warning, Severity::error}) {
+    for (std::size_t i = shown.size(); i-- > 0 && surplus > 0;) {
+      if (shown[i]->severity() != giving) continue;
+      shown.erase(shown.begin() + static_cast<std::ptrdiff_t>(i));
+      --surplus;
+    }
   }
-  if (sorted.size() > limit)
-    out += fmt::format("{}… and {} more\n", limit > 0 ? "\n" : "", sorted.size() - limit);
+  std::string out;
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (i > 0) out += '\n';
+    out += Page(*shown[i], colour).render();
+  }
+  if (all_.size() > limit)
+    out += fmt::format("{}… and {} more\n", limit > 0 ? "\n" : "", all_.size() - limit);
   return out;
 }
 
@@ -414,11 +435,35 @@ const std::vector<CodeRow>& diagnostic_codes() {
       {"E040", "a bad pattern"},
       {"E041", "a bad regular expression, or replacement"},
       {"E042", "a bad layout or zone of times"},
+      {"E043", "a regular expression that is too expensive"},
       {"E050", "an unknown unit"},
       {"E051", "the unit and the metric do not go together"},
       {"E060", "bad buckets"},
       {"E061", "buckets that do not increase"},
+      {"W201", "a gauge or histogram whose name ends in _total"},
+      {"W202", "a counter whose name does not end in _total"},
       {"W203", "a histogram without buckets"},
+      {"W204", "a metric's name that is not in snake case"},
+      {"W205", "a metric's name without its base unit"},
+      {"W206", "a metric's name that ends like a histogram's own series"},
+      {"W207", "a metric whose help says nothing"},
+      {"W208", "a metric's name that repeats its type"},
+      {"W209", "a label's name that is not in snake case"},
+      {"W210", "a label that has a new value with every request, user or session"},
+      {"W211", "a rule that can never match"},
+      {"W212", "two rules that do the same on the same lines"},
+      {"W213", "a metric that no rule changes"},
+      {"W214", "a map that nothing calls"},
+      {"W215", "a table that is not filled, or not read"},
+      {"W216", "a path of a target that fits no file"},
+      {"W217", "a regular expression that is expensive"},
+      {"W220", "an allow comment that silences nothing"},
+      {"W221", "an allow comment that cannot be read"},
+      {"W401", "a rule that never matched in the sample"},
+      {"W402", "a label with more values in the sample than its max"},
+      {"W403", "a metric that got no value from the sample"},
+      {"W404", "more series in the sample than are allowed"},
+      {"W405", "an action that was skipped on every line of the sample"},
   };
   return kCodes;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,9 +71,15 @@ class Diagnostics {
   std::size_t errors() const;
   std::size_t warnings() const;
   const std::vector<Diagnostic>& all() const { return all_; }
+  // By file, line and column. Valid until the next add() or remove_if().
+  std::vector<const Diagnostic*> sorted() const;
 
-  // Human form, sorted by file, line and column, at most `limit` findings and then "… and N more".
-  // Values of keys that hold secrets (password, token, ...) are shown as dots.
+  void remove_if(const std::function<bool(const Diagnostic&)>& unwanted);
+  void amend(const std::function<void(Diagnostic&)>& change);  // each in turn
+
+  // Human form, sorted by file, line and column, at most `limit` findings and then "… and N more";
+  // where not all are shown, errors come before warnings. Values of keys that hold secrets
+  // (password, token, ...) are shown as dots.
   std::string render(bool colour = false, std::size_t limit = 20) const;
 
  private:

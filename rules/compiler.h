@@ -19,8 +19,8 @@ namespace logtally::rules {
 
 class Compiler {
  public:
-  explicit Compiler(config::Diagnostics& diagnostics)
-      : diagnostics_(diagnostics), set_(new RuleSet) {}
+  explicit Compiler(config::Diagnostics& diagnostics, RuleSet::Lints lints = RuleSet::Lints::none)
+      : diagnostics_(diagnostics), lints_(lints), set_(new RuleSet) {}
 
   std::shared_ptr<const RuleSet> compile(std::span<const RuleSet::Source> sources);
 
@@ -138,6 +138,7 @@ class Compiler {
                                std::size_t length);
 
   config::Diagnostics& diagnostics_;
+  RuleSet::Lints lints_;
   std::shared_ptr<RuleSet> set_;
   std::vector<std::string> lift_;
   std::map<std::string, std::vector<FieldPath>, std::less<>> normalise_;  // as the files say

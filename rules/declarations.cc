@@ -6,6 +6,7 @@
 
 #include "config/suggest.h"
 #include "rules/compiler.h"
+#include "rules/lint.h"
 
 namespace logtally::rules {
 namespace {
@@ -110,6 +111,11 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
       d.label = "did you mean `" + near + "`?";
   }
   for (const std::string& name : rule_order_) compile_rule(rule_entries_.at(name));
+  if (lints_ == RuleSet::Lints::all) {
+    lint_metrics(sources, diagnostics_);
+    lint_usage(sources, diagnostics_);
+    lint_rules(sources, *set_, diagnostics_);
+  }
   if (diagnostics_.has_errors()) return nullptr;
   build_dispatch();
   return std::move(set_);
@@ -525,8 +531,8 @@ std::shared_ptr<const re2::RE2> Compiler::compile_regular_expression(const Docum
 }
 
 std::shared_ptr<const RuleSet> RuleSet::compile(std::span<const Source> sources,
-                                                config::Diagnostics& diagnostics) {
-  return Compiler(diagnostics).compile(sources);
+                                                config::Diagnostics& diagnostics, Lints lints) {
+  return Compiler(diagnostics, lints).compile(sources);
 }
 
 }  // namespace logtally::rules

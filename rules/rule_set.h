@@ -29,8 +29,10 @@ class RuleSet {
     std::shared_ptr<const config::YamlDocument> document;
     bool configuration = false;
   };
+  enum class Lints { none, all };  // all: warnings for what is hardly meant, see lint.h
   static std::shared_ptr<const RuleSet> compile(std::span<const Source> sources,
-                                                config::Diagnostics& diagnostics);
+                                                config::Diagnostics& diagnostics,
+                                                Lints lints = Lints::none);
 
   // What the record does to the series. Returns whether any rule matched. With a sink, every rule
   // is tried and told about.

@@ -1,0 +1,119 @@
+#include "cli/rule_check.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "cli/summary.h"
+#include "config/allowances.h"
+#include "pipeline/glob.h"
+
+namespace logtally::cli {
+namespace {
+
+using config::Node;
+
+struct Counts {
+  std::size_t rules = 0;
+  std::size_t metrics = 0;
+};
+
+Counts counts_of(const RuleFiles& files) {
+  Counts counts;
+  for (const rules::RuleSet::Source& source : files.sources) {
+    const Node& root = source.document->root;
+    if (const Node* metrics = root.find("metrics")) counts.metrics += metrics->entries.size();
+    const Node* rules = root.find("rules");
+    if (rules == nullptr) continue;
+    counts.rules += static_cast<std::size_t>(
+        std::count_if(rules->entries.begin(), rules->entries.end(),
+                      [](const Node::Entry& rule) { return !rule.value.is_scalar(); }));
+  }
+  return counts;
+}
+
+// ---------------------------------------------------------------- targets
+
+bool is_excluded(const config::Target& target, const std::string& path) {
+  return std::any_of(target.exclude.begin(), target.exclude.end(), [&](const std::string& pattern) {
+    return pipeline::glob_matches(pattern, path);
+  });
+}
+
+// A path of a target that fits no file is no error: the file may come. Most often it is a slip.
+void check_targets(const CheckSubject& subject, config::Diagnostics& diagnostics) {
+  if (!subject.settings || !subject.rules.configuration) return;
+  const config::YamlDocument& document = *subject.rules.configuration;
+  const Node* targets = document.root.find("targets");
+  if (targets == nullptr || targets->items.size() != subject.settings->targets.size()) return;
+  for (std::size_t i = 0; i < targets->items.size(); ++i) {
+    const config::Target& target = subject.settings->targets[i];
+    const Node* path = targets->items[i].find("path");
+    if (path == nullptr) continue;
+    for (std::size_t p = 0; p < target.paths.size(); ++p) {
+      const Node& at = path->is_sequence() && p < path->items.size() ? path->items[p] : *path;
+      const pipeline::GlobResult found = pipeline::expand_glob(target.paths[p]);
+      std::error_code ignored;
+      std::size_t files = 0;
+      std::size_t excluded = 0;
+      for (const std::string& file : found.paths) {
+        if (std::filesystem::is_directory(file, ignored)) continue;
+        ++files;
+        excluded += is_excluded(target, file);
+      }
+      if (files > excluded) continue;
+      config::Diagnostic& d = diagnostics.add(
+          "W216", document.place(at),
+          files == 0 ? "no file fits this path of target " + config::in_ticks(target.name)
+                     : "every file that fits this path of target " + config::in_ticks(target.name) +
+                           " is excluded");
+      if (target.paths[p] != at.text)
+        d.notes.push_back("relative to this file: " + config::printable(target.paths[p], 1000));
+      for (const std::string& directory : found.unreadable)
+        d.notes.push_back("no permission to list " + config::printable(directory, 1000));
+    }
+  }
+}
+
+}  // namespace
+
+std::string counted(std::size_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
+}
+
+CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) {
+  CheckResult result;
+  result.diagnostics = std::move(found);
+  config::Diagnostics& diagnostics = result.diagnostics;
+
+  const RuleFiles files = read_rule_files(subject.rules, diagnostics);
+  config::Allowances allowances;
+  for (const rules::RuleSet::Source& source : files.sources)
+    allowances.read(*source.document, diagnostics);
+  result.rules = rules::RuleSet::compile(files.sources, diagnostics, rules::RuleSet::Lints::all);
+  check_targets(subject, diagnostics);
+  allowances.apply(diagnostics);
+  if (!diagnostics.has_errors()) {
+    // With errors not everything was looked at, and what is allowed may come to light yet.
+    const bool tried = !subject.samples.empty();
+    allowances.report_unused(
+        [&](std::string_view code) { return tried || !code.starts_with("W4"); }, diagnostics);
+  }
+
+  const Counts counts = counts_of(files);
+  result.summary = fmt::format("{}: {}{}, {}, {}", subject.name, counted(files.files, "file"),
+                               files.packs == 0 ? "" : ", " + counted(files.packs, "pack"),
+                               counted(counts.rules, "rule"), counted(counts.metrics, "metric"));
+  result.summary += fmt::format(": {}, {}", counted(diagnostics.errors(), "error"),
+                                counted(diagnostics.warnings(), "warning"));
+  return result;
+}
+
+std::string checked_text(const CheckResult& result, bool colour, std::size_t limit) {
+  std::string text = result.introduction.empty() ? "" : result.introduction + "\n";
+  const std::string findings = result.diagnostics.render(colour, limit);
+  return text + findings + (findings.empty() ? "" : "\n") + result.summary + "\n";
+}
+
+}  // namespace logtally::cli
