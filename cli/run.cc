@@ -255,6 +255,8 @@ metrics::OwnMetricsSpec own_metrics_spec(const rules::RuleSet& rules,
     spec.capped_labels.push_back(
         {.metric = rules.families()[family].name, .label = rules.families()[family].labels[label]});
   }
+  for (const rules::Redaction& redaction : rules.redactions().all())
+    spec.redactions.push_back(redaction.name);
   return spec;
 }
 

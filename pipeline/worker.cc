@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -41,6 +42,10 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
       inputs_(inputs),
       options_(std::move(options)),
       decoder_(*rules_),
+      redactor_(rules_->redactions()),
+      line_redactions_(rules_->redactions().all().size()),
+      record_redactor_(rules_->redactions()),
+      record_redactions_(rules_->redactions().all().size()),
       events_{rules::Event(rules_->plan()), rules::Event(rules_->plan())},
       kept_event_(rules_->plan()),
       delta_(*rules_),
@@ -50,6 +55,7 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
     unwrappers_.emplace_back(wrapper, options_.record_bytes);
   totals_.targets.resize(inputs_.target_count());
   totals_.metrics.resize(rules_->families().size());
+  totals_.redactions.resize(rules_->redactions().all().size());
   delta_.series.limit(options_.series_per_metric, options_.series);
   delta_.clock = rules::EventClock(options_.follow ? rules::Silence::ticks : rules::Silence::stays,
                                    options_.clock.wall_ns());
@@ -158,6 +164,7 @@ void Worker::count(const Chunk& chunk) {
              .offset = chunk.offset};
   const char* line = chunk.bytes.data();
   const char* const end = line + chunk.bytes.size();
+  redactor_.begin(chunk.bytes);
   while (line != end) line = count_line(line, end, chunk, totals);
   for (auto at = open_.lower_bound(stream_key(chunk.generation, Stream::none));
        at != open_.end() && at->first <= stream_key(chunk.generation, Stream::standard_error);
@@ -184,10 +191,20 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
   const std::string_view ahead(line, static_cast<std::size_t>(end - line));
   if (!unwrapper.may_be_wrapped(ahead)) {
     origin_.offset = offset(line);
+    const bool suspect = redactor_.is_suspect(line);
     if (*line == '{') [[likely]] {
+      const char* text = line;
+      const char* newline = nullptr;
+      if (suspect) [[unlikely]] {
+        newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
+        text = redactor_.redact({line, static_cast<std::size_t>(newline - line)}, &line_redactions_)
+                   .data();
+      }
       // The decoder finds the end of the line by itself: no second pass over the bytes.
       rules::Event& event = events_[spare_];
-      if (const char* behind = decoder_.decode_json(line, event)) {
+      if (const char* behind = decoder_.decode_json(text, event)) {
+        if (suspect) [[unlikely]]
+          behind = newline + 1;
         ++totals.parsed;
         event.origin = origin_;
         event.origin.end = offset(behind);
@@ -196,6 +213,8 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
           finish(open);
           open.judge.close();
         }
+        if (suspect) [[unlikely]]
+          add_redactions(line_redactions_);
         evaluate(event, totals);
         return behind;
       }
@@ -203,7 +222,7 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
     const char* const newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
     origin_.end = offset(newline + 1);
     count_text({line, static_cast<std::size_t>(newline - line)},
-               open_record(chunk.generation, Stream::none), chunk.target, true, totals);
+               open_record(chunk.generation, Stream::none), chunk.target, true, suspect, totals);
     return newline + 1;
   }
 
@@ -241,26 +260,33 @@ void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target,
     }
   }
   count_text(record.text, open_record(record.generation, record.stream), target, !record.wrapped,
-             totals);
+             redactor_.active(), totals);
 }
 
 // One line of a stream, without its newline (which stands behind it): a record, or the continuation
 // of the one above.
 void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t target,
-                        bool in_chunk, metrics::TargetTotals& totals) {
+                        bool in_chunk, bool suspect, metrics::TargetTotals& totals) {
   rules::Event& event = events_[spare_];
   scratches_[spare_].clear();
-  const rules::LineKind kind = decoder_.decode(line, event, scratches_[spare_]);
+  std::string_view text = line;
+  if (suspect) [[unlikely]] {
+    suspect = rules_->redactions().suspects(line) != 0;
+    std::fill(line_redactions_.begin(), line_redactions_.end(), 0);
+    if (suspect) text = redactor_.redact(line, &line_redactions_);
+  }
+  const rules::LineKind kind = decoder_.decode(text, event, scratches_[spare_]);
   if (kind == rules::LineKind::failed_json || kind == rules::LineKind::failed_nul) {
     ++(kind == rules::LineKind::failed_json ? totals.failed_json : totals.failed_nul);
     if (options_.trace != nullptr)
-      options_.trace->line_refused(kind == rules::LineKind::failed_json ? "json" : "nul", line);
+      options_.trace->line_refused(kind == rules::LineKind::failed_json ? "json" : "nul", text);
     keep(open);  // its text no longer stands in one piece
     return;
   }
   const rules::Continuation::Line judged = open.judge.next(event.line, rules::fit_of(kind));
   if (judged != rules::Continuation::Line::record && open.pending) {
     ++totals.joined;
+    open.suspect = open.suspect || suspect;
     append(open, line);
     return;
   }
@@ -268,9 +294,22 @@ void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t t
   event.origin = origin_;
   ++(kind == rules::LineKind::bare ? totals.bare : totals.parsed);
   if (kind == rules::LineKind::json) {
+    if (suspect) add_redactions(line_redactions_);
     evaluate(event, totals);
   } else {
-    begin(open, line, target, in_chunk);
+    open.suspect = suspect;
+    begin(open, line, target, in_chunk && !suspect);
+  }
+}
+
+// The record that is evaluated next had these; zeroes them.
+void Worker::add_redactions(rules::RedactionCounts& counts) {
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] == 0) continue;
+    totals_.redactions[i] += counts[i];
+    if (options_.trace != nullptr)
+      options_.trace->redacted(rules_->redactions().all()[i].name, counts[i]);
+    counts[i] = 0;
   }
 }
 
@@ -342,6 +381,7 @@ void Worker::finish(OpenRecord& open) {
   open.pending = false;
   --pending_;
   metrics::TargetTotals& totals = totals_.targets[open.target];
+  if (open.suspect) keep(open);
   rules::Event& event = open.live ? events_[1 - spare_] : kept_event_;
   rules::Scratch& scratch = open.live ? scratches_[1 - spare_] : kept_scratch_;
   std::string_view
@@ -355,11 +395,16 @@ void Worker::finish(OpenRecord& open) {
     const std::size_t size = open.text.size();
     open.text += '\n';
     open.text.append(kReadableBehind, '\0');
-    const std::string_view text(open.text.data(), size);
+    std::string_view text(open.text.data(), size);
+    if (open.suspect) {
+      text = record_redactor_.redact(text, &record_redactions_);
+      add_redactions(record_redactions_);
+      open.first = std::min(text.find('\n'), text.size());
+    }
     kept_scratch_.clear();
     decoder_.decode(text.substr(0, open.first), event, kept_scratch_);
     event.origin = open.origin;
-    whole = size > open.first ? text : std::string_view();
+    whole = text.size() > open.first ? text : std::string_view();
   }
   event.origin.end = open.origin.end;
   open.live = false;

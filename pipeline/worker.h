@@ -24,6 +24,7 @@
 #include "rules/continuation.h"
 #include "rules/delta.h"
 #include "rules/record_decoder.h"
+#include "rules/redaction.h"
 #include "rules/rule_set.h"
 #include "sinks/metrics/own_metrics.h"
 #include "sinks/metrics/registry.h"
@@ -96,7 +97,8 @@ class Worker {
     std::string text;       // kept: both, and room to read behind
     std::size_t first = 0;  // kept: length of the first line
     std::uint64_t lines = 0;
-    bool full = false;                 // over record_bytes: nothing more is kept
+    bool suspect = false;  // may hold what is to be redacted: its text is kept as it was read
+    bool full = false;     // over record_bytes: nothing more is kept
     std::chrono::nanoseconds last{0};  // steady time of its last line
   };
 
@@ -106,11 +108,12 @@ class Worker {
   void count_unwrapped(const Unwrapped& record, std::uint32_t target,
                        metrics::TargetTotals& totals);
   void count_text(std::string_view line, OpenRecord& open, std::uint32_t target, bool in_chunk,
-                  metrics::TargetTotals& totals);
+                  bool suspect, metrics::TargetTotals& totals);
   OpenRecord& open_record(std::uint32_t generation, Stream stream);
   void begin(OpenRecord& open, std::string_view line, std::uint32_t target, bool in_chunk);
   void append(OpenRecord& open, std::string_view line);
   void keep(OpenRecord& open);
+  void add_redactions(rules::RedactionCounts& counts);
   void finish(OpenRecord& open);
   void pass_silence();
   void finish_idle(std::chrono::nanoseconds now);
@@ -123,6 +126,12 @@ class Worker {
   Inputs& inputs_;
   WorkerOptions options_;
   rules::RecordDecoder decoder_;
+  // Lines are redacted as they come; a record of several lines once more as a whole when it is
+  // finished, from what was read, so that what goes over lines is found. Only the last is counted.
+  rules::Redactor redactor_;
+  rules::RedactionCounts line_redactions_;  // of the line that is looked at
+  rules::Redactor record_redactor_;
+  rules::RedactionCounts record_redactions_;
   rules::Event events_[2];  // the live record's, and the next line's
   rules::Scratch scratches_[2];
   std::size_t spare_ = 0;    // which of them is free

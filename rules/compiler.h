@@ -79,6 +79,8 @@ class Compiler {
                     TableRules& rules);
   void compile_maps(const Document& document, const Node& node);
   void compile_rewrite(const Document& document, const Node& node, Map& map);
+  void compile_redactions(const Document& document, const Node& node);
+  void compile_redaction(const Document& document, const Node& key, const Node& body);
   void resolve_well_known();
 
   // rule_compiler.cc: rules
@@ -146,6 +148,9 @@ class Compiler {
   std::vector<std::pair<const Document*, const Node*>> map_nodes_;
   std::vector<std::pair<const Document*, const Node*>> format_nodes_;
   std::vector<std::pair<const Document*, const Node*>> table_nodes_;
+  std::vector<std::pair<const Document*, const Node*>> redaction_nodes_;
+  std::map<std::string, config::Place, std::less<>> redaction_places_;
+  std::vector<Redaction> redactions_;
   std::map<std::string, config::Place, std::less<>> formats_;
   std::map<std::string, TableEntry, std::less<>> tables_;
   std::map<std::string, Metric, std::less<>> metrics_;

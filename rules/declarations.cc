@@ -99,6 +99,8 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
     }
   }
   for (const auto& [document, node] : table_nodes_) compile_tables(*document, *node);
+  for (const auto& [document, node] : redaction_nodes_) compile_redactions(*document, *node);
+  set_->redactions_ = Redactions(std::move(redactions_));
   for (const Switch& s : switches_) {
     const auto found = rule_entries_.find(s.key->text);
     if (found != rule_entries_.end()) {
@@ -128,8 +130,8 @@ void Compiler::collect(const RuleSet::Source& source) {
   if (!source.configuration) {
     check_keys(document, document.root,
                {.allowed = {"version", "lift", "normalise", "formats", "metrics", "maps", "tables",
-                            "rules"},
-                .later = {"redact", "tests"}},
+                            "redact", "rules"},
+                .later = {"tests"}},
                "a rule file");
     if (const Node* version = document.root.find("version");
         version != nullptr && version->text != "1") {
@@ -137,7 +139,7 @@ void Compiler::collect(const RuleSet::Source& source) {
     }
   } else {
     for (const Node::Entry& entry : document.root.entries) {
-      for (const std::string_view later : {"redact", "tests"}) {
+      for (const std::string_view later : {"tests"}) {
         if (entry.key.text == later) config::not_yet(reading(document), entry.key);
       }
     }
@@ -147,6 +149,8 @@ void Compiler::collect(const RuleSet::Source& source) {
   if (const Node* node = document.root.find("maps")) map_nodes_.emplace_back(&document, node);
   if (const Node* node = document.root.find("formats")) format_nodes_.emplace_back(&document, node);
   if (const Node* node = document.root.find("tables")) table_nodes_.emplace_back(&document, node);
+  if (const Node* node = document.root.find("redact"))
+    redaction_nodes_.emplace_back(&document, node);
   if (const Node* node = document.root.find("metrics")) metric_nodes_.emplace_back(&document, node);
   if (const Node* node = document.root.find("rules")) collect_rules(document, *node);
 }

@@ -15,6 +15,7 @@
 #include "rules/dispatch.h"
 #include "rules/event.h"
 #include "rules/formats.h"
+#include "rules/redaction.h"
 #include "rules/rule.h"
 #include "rules/trace.h"
 
@@ -52,6 +53,8 @@ class RuleSet {
   const std::vector<config::Place>& family_places() const { return family_places_; }
   const std::vector<Rule>& rules() const { return rules_; }
   const Formats& formats() const { return formats_; }
+  // What a Redactor takes out of a record before it is decoded.
+  const Redactions& redactions() const { return redactions_; }
   const std::vector<TableSpec>& tables() const { return tables_; }
   // The labels with a `max`, in the order of LabelPolicy::number.
   struct CappedLabel {
@@ -97,6 +100,7 @@ class RuleSet {
   std::vector<std::unique_ptr<Map>> maps_;
   std::vector<Rule> rules_;
   Formats formats_;
+  Redactions redactions_;
   std::vector<TableSpec> tables_;
   std::vector<TableRules> table_rules_;
   bool keeps_time_ = false;  // tables, or gauges that fall back: event time is wanted

@@ -30,6 +30,7 @@ constexpr std::string_view kRule[] = {"rule"};
 constexpr std::string_view kRuleActionReason[] = {"rule", "action", "reason"};
 constexpr std::string_view kMetric[] = {"metric"};
 constexpr std::string_view kMetricLabel[] = {"metric", "label"};
+constexpr std::string_view kName[] = {"name"};
 constexpr std::string_view kReason[] = {"reason"};
 
 constexpr OwnMetric kTable[] = {
@@ -48,6 +49,8 @@ constexpr OwnMetric kTable[] = {
     {"logtally_rule_matched_total", Counter, "Records that the rule matched.", kRule},
     {"logtally_rule_skipped_total", Counter,
      "Times an action was left out because its value was missing or unusable.", kRuleActionReason},
+    {"logtally_redactions_total", Counter,
+     "Places of records that a redaction replaced, by its name.", kName},
     {"logtally_series", Gauge, "Series of the metric.", kMetric},
     {"logtally_series_overflow_total", Counter,
      "New values of a label beyond its max, or of any label of a metric that has all its series "
@@ -159,6 +162,9 @@ struct OwnMetrics::State {
       overflows.emplace_back(
           counter("logtally_series_overflow_total", {capped.metric, capped.label}));
     }
+    for (const auto& name : spec.redactions) {
+      redactions.emplace_back(counter("logtally_redactions_total", {name}));
+    }
     for (const auto reason : kCommitFailureNames) {
       commit_failures.push_back(&counter("logtally_commit_failures_total", {reason}));
     }
@@ -249,6 +255,7 @@ struct OwnMetrics::State {
   std::vector<RuleCounters> rules;
   std::vector<MetricValues> metrics;
   std::vector<Follower> overflows;                    // by capped label
+  std::vector<Follower> redactions;                   // by redaction
   std::vector<prometheus::Counter*> commit_failures;  // by CommitFailure
   prometheus::Gauge* scrape_duration = nullptr;
   prometheus::Gauge* reload_successful = nullptr;
@@ -285,6 +292,9 @@ void OwnMetrics::publish(const Totals& totals) {
   }
   assert(totals.overflows.size() == s.overflows.size());
   for (std::size_t i = 0; i < s.overflows.size(); ++i) s.overflows[i].raise_to(totals.overflows[i]);
+  assert(totals.redactions.size() == s.redactions.size());
+  for (std::size_t i = 0; i < s.redactions.size(); ++i)
+    s.redactions[i].raise_to(totals.redactions[i]);
 }
 
 void OwnMetrics::committed(std::chrono::duration<double> took) {

@@ -53,6 +53,7 @@ struct OwnMetricsSpec {
     std::string label;
   };
   std::vector<CappedLabel> capped_labels{};  // labels with a `max`
+  std::vector<std::string> redactions{};     // names
 };
 
 enum class CommitFailure : std::uint8_t { no_space, io, corrupt, other };

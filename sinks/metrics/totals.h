@@ -56,7 +56,8 @@ struct Totals {
   std::vector<TargetTotals> targets{};
   std::vector<RuleTotals> rules{};
   std::vector<MetricTotals> metrics{};
-  std::vector<OverflowTotal> overflows{};  // by capped label
+  std::vector<OverflowTotal> overflows{};   // by capped label
+  std::vector<std::uint64_t> redactions{};  // places replaced, by redaction
 };
 
 }  // namespace logtally::metrics

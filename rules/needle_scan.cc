@@ -1,0 +1,225 @@
+#include "rules/needle_scan.h"
+
+#include <algorithm>
+
+#include "rules/json_kernels.h"
+
+namespace logtally::rules {
+namespace {
+
+constexpr std::size_t kBuckets = 8;
+constexpr std::size_t kFingerprint = 4;
+constexpr std::size_t kShortest = 3;
+
+char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+std::size_t low_bits(char c) { return static_cast<unsigned char>(c) & 15U; }
+bool can_be_first(char c) {
+  return static_cast<unsigned char>(c) >= 0x40 && static_cast<unsigned char>(c) < 0x80;
+}
+
+// What logs look like: fingerprints and buckets are chosen such that little of it is let through.
+constexpr std::string_view kTypical =
+    R"log({"timestamp":"2026-02-28T10:30:45.124800Z","level":"INFO","logger":"engine.api","message":"Request completed","module":"middleware","function":"dispatch","line":88,"trace_id":"35bf992dc9e9c616612e7696a6cecc1b","request_id":"req-10617311d8a3","extra":{"event":"http_request","method":"POST","path":"/api/memories","status_code":200,"duration_ms":73.09,"client":"10.0.0.208"}}
+{"timestamp":"2026-02-28T10:30:45.125529Z","level":"WARNING","logger":"engine.llm_gateway","message":"LLM request completed","function":"complete","lineno":145,"span_id":"9c616612e7696a6c","extra":{"event":"llm_request","model":"claude-sonnet-4","provider":"openrouter","status":"success","tokens_input":2902,"tokens_output":275,"cost":0.00123,"temperature":0.7,"stream":false}}
+{"event": "skill.execution", "skill": "knowledge_graph", "operation": "update", "success": true, "latency_ms": 61.97, "error": null, "attempt": 2, "cached": false, "user": "agent-17", "levelname": "DEBUG", "asctime": "2026-02-28 10:30:45,129", "process": 4711, "threadName": "MainThread", "taskName": "Task-12"}
+2026-02-28 10:30:45 [engine.chat] INFO Created session 5eb561a4-ea7b-49a9-9795-94b2a02f34a6 for agent=aria model=kimi priority=3
+2026-02-28 10:30:45 [engine.routing] DEBUG Route score analyst: pheromone=0.613 specialty=0.400 -> combined=0.520 latency=12 retry=0
+2026-02-28 10:30:45 [apscheduler.executors.default] INFO Running job "Scheduler.heartbeat (trigger: interval[0:01:00], next run at: 2026-02-28 10:31:45 UTC)" (scheduled at 2026-02-28 10:30:45.000000+00:00)
+2026-02-28 10:30:46,001 INFO sqlalchemy.engine.Engine SELECT sessions.id, sessions.created_at, sessions.metadata AS anon_1 FROM sessions WHERE sessions.status = %(status_1)s ORDER BY sessions.updated_at DESC LIMIT %(param_1)s
+2026-02-28 10:30:46,002 INFO sqlalchemy.engine.Engine [cached since 12.5s ago] {'status_1': 'active', 'param_1': 50}
+INFO:     127.0.0.1:51234 - "GET /api/v1/projects/demo/status?limit=50&offset=100 HTTP/1.1" 200 OK
+INFO:     Application startup complete. Uvicorn running on http://0.0.0.0:8000 (Press CTRL+C to quit)
+HTTP Request: POST https://api.example.com/v1/chat/completions "HTTP/1.1 429 Too Many Requests"
+Traceback (most recent call last):
+  File "/usr/local/lib/python3.12/site-packages/httpx/_transports/default.py", line 101, in map_httpcore_exceptions
+    raise mapped_exc(message) from exc
+    return await self._client.post(url, json=payload, headers=self.headers, timeout=self.timeout)
+  File "/app/src/engine/core/pipeline.py", line 42, in execute_with_metrics
+sqlalchemy.exc.OperationalError: connection to server at "localhost" (::1), port 5432 failed: Connection refused
+ValueError: invalid literal for int() with base 10: 'abc' for key 'max_tokens'
+level=info ts=2026-02-28T10:30:45Z caller=main.go:88 msg="Server is ready to receive web requests." component=web duration=1.2s err=<nil> id=4f3c count=7 size=1024
+Loaded configuration from /etc/app/config.yaml with 12 models, 3 agents; cache hit ratio 0.97; breaker open after 5 failures; memory 512 MiB of 2 GiB used
+Session message stored: role=assistant chars=3320 tokens=812 agent_id=social ses-f79b17aeefba91fc; task-17 finished, next task-18 (risk: low)
+INSERT INTO skill_invocations (skill_name, tool_name, duration_ms, success, error_type, tokens_used, model_used) VALUES (?, ?, ?, ?, ?, ?, ?)
+)log";
+
+// How often bytes of the typical text have these low bits: any of them, those that can be first.
+struct Frequencies {
+  std::array<unsigned, 16> any{};
+  std::array<unsigned, 16> first{};
+};
+
+const Frequencies& frequencies() {
+  static const Frequencies counted = [] {
+    Frequencies f;
+    for (const char c : kTypical) {
+      ++f.any[low_bits(c)];
+      if (can_be_first(c)) ++f.first[low_bits(c)];
+    }
+    return f;
+  }();
+  return counted;
+}
+
+// Low bits that are let through, by place in a fingerprint.
+struct Bucket {
+  std::array<std::uint16_t, kFingerprint> bits{};
+
+  Bucket with(std::string_view print) const {
+    Bucket wider = *this;
+    for (std::size_t i = 0; i < kFingerprint; ++i) {
+      wider.bits[i] = static_cast<std::uint16_t>(
+          wider.bits[i] | (i < print.size() ? 1U << low_bits(print[i]) : 0xFFFFU));
+    }
+    return wider;
+  }
+  // What is let through: places in the typical text, and of any text by the frequency of its bytes.
+  double weight() const {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i + kFingerprint <= kTypical.size(); ++i) {
+      found += (bits[1] >> low_bits(kTypical[i + 1]) & bits[2] >> low_bits(kTypical[i + 2]) &
+                bits[0] >> low_bits(kTypical[i]) & bits[3] >> low_bits(kTypical[i + 3]) & 1) &
+               static_cast<std::size_t>(can_be_first(kTypical[i]));
+    }
+    double any = static_cast<double>(kTypical.size());
+    for (std::size_t i = 0; i < kFingerprint; ++i) {
+      unsigned share = 0;
+      for (unsigned n = 0; n < 16; ++n) {
+        if (bits[i] >> n & 1) share += i == 0 ? frequencies().first[n] : frequencies().any[n];
+      }
+      any *= share / static_cast<double>(kTypical.size());
+    }
+    return static_cast<double>(found) + any;
+  }
+};
+
+double weight_of(std::string_view print) { return Bucket().with(print).weight(); }
+
+// Where a text's rarest fingerprint begins.
+std::size_t best_fingerprint(std::string_view text) {
+  std::size_t best = std::string_view::npos;
+  double least = 0;
+  for (std::size_t i = 0; i + kShortest <= text.size(); ++i) {
+    if (!can_be_first(text[i])) continue;
+    const double weight = weight_of(text.substr(i, kFingerprint));
+    if (best != std::string_view::npos && weight >= least) continue;
+    best = i;
+    least = weight;
+  }
+  return best;
+}
+
+}  // namespace
+
+bool NeedleScan::usable(std::string_view text) {
+  return text == "@" || (best_fingerprint(text) != std::string_view::npos && text.size() < 256);
+}
+
+NeedleScan::NeedleScan(std::vector<Needle> needles) {
+  use(Kernel::best);
+  std::array<Bucket, kBuckets> buckets{};
+  // The least selective first: the others find their place beside them.
+  std::vector<std::pair<double, std::size_t>> order;
+  for (Needle& needle : needles) {
+    Placed placed{.needle = std::move(needle), .offset = 0};
+    if (placed.needle.text == "@") {
+      tables_.single = '@';
+      buckets_[kBuckets].push_back(static_cast<std::uint16_t>(needles_.size()));
+    } else {
+      placed.offset = static_cast<std::uint8_t>(best_fingerprint(placed.needle.text));
+      const auto print = std::string_view(placed.needle.text).substr(placed.offset, kFingerprint);
+      order.emplace_back(-weight_of(print), needles_.size());
+    }
+    needles_.push_back(std::move(placed));
+  }
+  std::sort(order.begin(), order.end());
+  std::array<double, kBuckets> weight{};
+  for (const auto& [alone, number] : order) {
+    const std::string_view print = std::string_view(needles_[number].needle.text)
+                                       .substr(needles_[number].offset, kFingerprint);
+    std::size_t best = 0;
+    double best_cost = 0;
+    for (std::size_t b = 0; b < kBuckets; ++b) {
+      const double cost = buckets[b].with(print).weight() - weight[b];
+      if (b > 0 && cost >= best_cost) continue;
+      best = b;
+      best_cost = cost;
+    }
+    buckets[best] = buckets[best].with(print);
+    weight[best] += best_cost;
+    buckets_[best].push_back(static_cast<std::uint16_t>(number));
+  }
+  for (std::size_t b = 0; b < kBuckets; ++b) {
+    const auto bit = static_cast<std::uint8_t>(1U << b);
+    for (unsigned i = 0; i < 16; ++i) {
+      if (buckets[b].bits[0] >> i & 1) tables_.first[i] |= bit;
+      if (buckets[b].bits[1] >> i & 1) tables_.second[i] |= bit;
+      if (buckets[b].bits[2] >> i & 1) tables_.third[i] |= bit;
+      if (buckets[b].bits[3] >> i & 1) tables_.fourth[i] |= bit;
+    }
+  }
+}
+
+void NeedleScan::use(Kernel kernel) {
+  scan_ = kernel == Kernel::best && has_avx2() ? &scan_needles_avx2 : &scan_needles_portable;
+}
+
+std::uint64_t NeedleScan::owners_at(const char* begin, const char* place, const char* end) const {
+  std::uint64_t found = 0;
+  const auto judge = [&](std::size_t bucket) {
+    for (const std::uint16_t number : buckets_[bucket]) {
+      const Placed& placed = needles_[number];
+      const std::string& text = placed.needle.text;
+      if (place - begin < placed.offset) continue;
+      const char* const start = place - placed.offset;
+      if (static_cast<std::size_t>(end - start) < text.size()) continue;
+      std::size_t i = 0;
+      while (i < text.size() && small(start[i]) == text[i]) ++i;
+      if (i < text.size()) continue;
+      if (placed.needle.check == nullptr || placed.needle.check(begin, start, end))
+        found |= std::uint64_t{1} << placed.needle.owner;
+    }
+  };
+  if (*place == tables_.single) judge(kBuckets);
+  if (!can_be_first(*place)) return found;
+  unsigned bits = tables_.first[low_bits(place[0])] & tables_.second[low_bits(place[1])] &
+                  tables_.third[low_bits(place[2])] & tables_.fourth[low_bits(place[3])];
+  for (std::size_t b = 0; bits != 0; ++b, bits >>= 1) {
+    if (bits & 1) judge(b);
+  }
+  return found;
+}
+
+const char* NeedleScan::find(const char* begin, const char* at, const char* stop,
+                             const char* end) const {
+  while (at < stop) {
+    at = scan_(tables_, at, stop);
+    if (at >= stop) break;
+    if (owners_at(begin, at, end) != 0) return at;
+    ++at;
+  }
+  return stop;
+}
+
+std::uint64_t NeedleScan::owners(std::string_view text) const {
+  if (empty()) return 0;
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  std::uint64_t found = 0;
+  for (const char* at = scan_(tables_, begin, end); at < end; at = scan_(tables_, at + 1, end))
+    found |= owners_at(begin, at, end);
+  return found;
+}
+
+const char* scan_needles_portable(const NeedleTables& tables, const char* at, const char* end) {
+  for (; at < end; ++at) {
+    if (*at == tables.single) return at;
+    if (static_cast<unsigned char>(*at) < 0x40) continue;
+    if ((tables.first[low_bits(at[0])] & tables.second[low_bits(at[1])] &
+         tables.third[low_bits(at[2])] & tables.fourth[low_bits(at[3])]) != 0)
+      return at;
+  }
+  return end;
+}
+
+}  // namespace logtally::rules
