@@ -440,6 +440,8 @@ const std::vector<CodeRow>& diagnostic_codes() {
       {"E051", "the unit and the metric do not go together"},
       {"E060", "bad buckets"},
       {"E061", "buckets that do not increase"},
+      {"E070", "a test's expectation that cannot be read"},
+      {"E071", "a test that fails"},
       {"W201", "a gauge or histogram whose name ends in _total"},
       {"W202", "a counter whose name does not end in _total"},
       {"W203", "a histogram without buckets"},

@@ -130,18 +130,12 @@ void Compiler::collect(const RuleSet::Source& source) {
   if (!source.configuration) {
     check_keys(document, document.root,
                {.allowed = {"version", "lift", "normalise", "formats", "metrics", "maps", "tables",
-                            "redact", "rules"},
-                .later = {"tests"}},
+                            "redact", "rules", "tests"},
+                .later = {}},
                "a rule file");
     if (const Node* version = document.root.find("version");
         version != nullptr && version->text != "1") {
       fault("E013", document, *version, "this version of logtally reads `version: 1`");
-    }
-  } else {
-    for (const Node::Entry& entry : document.root.entries) {
-      for (const std::string_view later : {"tests"}) {
-        if (entry.key.text == later) config::not_yet(reading(document), entry.key);
-      }
     }
   }
   if (const Node* node = document.root.find("lift")) collect_lift(document, *node);

@@ -56,6 +56,7 @@ class RuleSet {
   // What a Redactor takes out of a record before it is decoded.
   const Redactions& redactions() const { return redactions_; }
   const std::vector<TableSpec>& tables() const { return tables_; }
+  const std::vector<TableRules>& table_rules() const { return table_rules_; }
   // The labels with a `max`, in the order of LabelPolicy::number.
   struct CappedLabel {
     metrics::FamilyId family = 0;
