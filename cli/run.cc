@@ -257,6 +257,7 @@ metrics::OwnMetricsSpec own_metrics_spec(const rules::RuleSet& rules,
   }
   for (const rules::Redaction& redaction : rules.redactions().all())
     spec.redactions.push_back(redaction.name);
+  for (const rules::TableSpec& table : rules.tables()) spec.tables.push_back(table.name);
   return spec;
 }
 
@@ -341,7 +342,7 @@ int run(const config::CommandLine& line, const config::Environment& environment)
       const auto begin = std::chrono::steady_clock::now();
       worker.commit_now(std::chrono::milliseconds(100));
       std::string text;
-      metrics::append_text(text, registry.snapshot(), own->collect());
+      metrics::append_text(text, registry.scrape(), own->collect());
       own->scraped(std::chrono::steady_clock::now() - begin);
       return text;
     };

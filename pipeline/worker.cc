@@ -48,7 +48,8 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
       record_redactions_(rules_->redactions().all().size()),
       events_{rules::Event(rules_->plan()), rules::Event(rules_->plan())},
       kept_event_(rules_->plan()),
-      delta_(*rules_),
+      delta_(*rules_, {.family = options_.series_per_metric, .all = options_.series}),
+      notices_({.family = options_.series_per_metric, .all = options_.series}),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   assert(options_.wrappers.size() == inputs_.target_count());
   for (const Wrapper wrapper : options_.wrappers)
@@ -56,7 +57,6 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
   totals_.targets.resize(inputs_.target_count());
   totals_.metrics.resize(rules_->families().size());
   totals_.redactions.resize(rules_->redactions().all().size());
-  delta_.series.limit(options_.series_per_metric, options_.series);
   delta_.clock = rules::EventClock(options_.follow ? rules::Silence::ticks : rules::Silence::stays,
                                    options_.clock.wall_ns());
 }
@@ -451,6 +451,14 @@ void Worker::commit() {
   totals_.overflows.clear();
   for (const rules::CappedValues& label : delta_.capped)
     totals_.overflows.push_back(label.overflowed);
+  totals_.tables.clear();
+  for (const rules::Table& table : delta_.tables) {
+    totals_.tables.push_back(
+        {.rows = table.rows(), .expired = table.expired(), .missed = table.missed()});
+  }
+  if (options_.log) {
+    for (const std::string& line : notices_.first_times(*rules_, totals_)) options_.log(line);
+  }
   for (std::uint32_t target = 0; target < totals_.targets.size(); ++target) {
     const Rotations rotations = inputs_.rotations(target);
     totals_.targets[target].renamed = rotations.renamed;

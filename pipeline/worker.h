@@ -19,6 +19,7 @@
 #include "pipeline/chunk.h"
 #include "pipeline/clock.h"
 #include "pipeline/inputs.h"
+#include "pipeline/limit_notices.h"
 #include "pipeline/owned_fd.h"
 #include "pipeline/wrapper.h"
 #include "rules/continuation.h"
@@ -146,6 +147,7 @@ class Worker {
   std::vector<Unwrapper> unwrappers_;   // by target
   std::uint32_t seen_generations_ = 0;  // numbers below are known to the unwrappers
   metrics::Totals totals_;
+  LimitNotices notices_;
   metrics::Registry* registry_ = nullptr;
   metrics::OwnMetrics* own_ = nullptr;
 

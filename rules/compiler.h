@@ -71,6 +71,15 @@ class Compiler {
   void compile_labels(const Document& document, const Node& node, metrics::FamilySpec& spec,
                       Metric& metric, std::vector<LabelPolicy>& policies);
   void compile_buckets(const Document& document, const Node& node, metrics::FamilySpec& spec);
+  void compile_limits(const Document& document, const Node& body, metrics::FamilySpec& spec);
+  void compile_formula(const Document& document, const Node& node, metrics::FamilySpec& spec);
+  std::optional<InitialSeries> compile_init(const Document& document, const Node& node,
+                                            const metrics::FamilySpec& spec, const Metric& metric,
+                                            const std::vector<LabelPolicy>& policies);
+  bool compile_init_values(const Document& document, const Node& node, const std::string& label,
+                           const LabelPolicy& policy, std::vector<std::string>& into);
+  void check_sample_names();
+  void check_rule_count();
   void compile_formats(const Document& document, const Node& node);
   void compile_format(const Document& document, const Node& key, const Node& body);
   void compile_tables(const Document& document, const Node& node);

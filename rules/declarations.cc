@@ -5,6 +5,7 @@
 #include <re2/re2.h>
 
 #include "config/suggest.h"
+#include "rules/bucket_formula.h"
 #include "rules/compiler.h"
 #include "rules/lint.h"
 
@@ -98,6 +99,7 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
           .also.push_back({metric->second.place, "a metric is declared by it here"});
     }
   }
+  check_sample_names();
   for (const auto& [document, node] : table_nodes_) compile_tables(*document, *node);
   for (const auto& [document, node] : redaction_nodes_) compile_redactions(*document, *node);
   set_->redactions_ = Redactions(std::move(redactions_));
@@ -112,6 +114,7 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
     if (const std::string near = config::suggest(s.key->text, rule_order_); !near.empty())
       d.label = "did you mean `" + near + "`?";
   }
+  check_rule_count();
   for (const std::string& name : rule_order_) compile_rule(rule_entries_.at(name));
   if (lints_ == RuleSet::Lints::all) {
     lint_metrics(sources, diagnostics_);
@@ -241,11 +244,13 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
   metrics::FamilySpec spec;
   spec.name = key.text;
   std::vector<LabelPolicy> policies;
+  std::optional<InitialSeries> initial;
 
   if (config::expect_map(reading(document), body, "a metric")) {
     check_keys(document, body,
-               {.allowed = {"type", "help", "labels", "buckets", "unit", "min", "aliases"},
-                .later = {"init", "max_series", "ttl", "exemplar"}},
+               {.allowed = {"type", "help", "labels", "buckets", "unit", "min", "init",
+                            "max_series", "ttl", "aliases"},
+                .later = {"exemplar"}},
                "a metric");
     if (const Node* type = body.find("type"); type == nullptr) {
       fault("E011", document, key, "metric `" + key.text + "` has no `type`")
@@ -312,6 +317,9 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
       if (spec.type != metrics::MetricType::gauge)
         fault("E035", document, *min, "only gauges have a `min`");
     }
+    compile_limits(document, body, spec);
+    if (const Node* init = body.find("init"))
+      initial = compile_init(document, *init, spec, metric, policies);
   }
   // A faulty metric is known all the same: what uses it need not be reported too.
   set_->families_.push_back(std::move(spec));
@@ -321,6 +329,7 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
     policies[label].number = static_cast<std::uint32_t>(set_->capped_labels_.size());
     set_->capped_labels_.push_back({.family = metric.id, .label = label});
   }
+  set_->initial_series_.push_back(initial ? std::move(*initial) : closed_sets(policies));
   set_->label_policies_.push_back(std::move(policies));
   metrics_.emplace(key.text, std::move(metric));
 }
@@ -390,17 +399,13 @@ void Compiler::compile_labels(const Document& document, const Node& node, metric
 
 void Compiler::compile_buckets(const Document& document, const Node& node,
                                metrics::FamilySpec& spec) {
-  if (node.is_scalar() && (node.text.starts_with("exp(") || node.text.starts_with("linear("))) {
-    fault("E014", document, node, "buckets by a formula are not in this version yet")
-        .helps.emplace_back("list them: buckets: [0.1, 0.5, 1, 5]");
-    return;
-  }
+  if (node.is_scalar() && is_bucket_formula(node.text))
+    return compile_formula(document, node, spec);
   if (!node.is_sequence() || node.items.empty()) {
-    fault("E060", document, node, "`buckets` is a list of upper bounds")
-        .helps.emplace_back("buckets: [0.1, 0.5, 1, 5]");
+    fault("E060", document, node, "`buckets` is a list of upper bounds, or a formula")
+        .helps.emplace_back("buckets: [0.1, 0.5, 1, 5], or exp(0.005, 2, 12)");
     return;
   }
-  constexpr std::size_t kMaxBuckets = 200;
   if (node.items.size() > kMaxBuckets) {
     fault("E060", document, node, "more than " + std::to_string(kMaxBuckets) + " buckets");
     return;

@@ -89,7 +89,9 @@ void LabelMemo::grow() {
   entries_ = std::move(larger);
 }
 
-Delta::Delta(const RuleSet& set) : series(set.families()), scope(set.plan(), set.known()) {
+Delta::Delta(const RuleSet& set, metrics::SeriesLimits limits)
+    : series(set.families()), scope(set.plan(), set.known()) {
+  series.limit(limits);
   rules.resize(set.rules().size());
   memos.reserve(set.rules().size());
   for (std::size_t i = 0; i < set.rules().size(); ++i) {

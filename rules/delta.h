@@ -14,6 +14,7 @@
 
 #include "rules/dispatch.h"
 #include "rules/event_clock.h"
+#include "rules/expiry.h"
 #include "rules/json_decoder.h"
 #include "rules/table.h"
 #include "rules/text_fields.h"
@@ -31,9 +32,17 @@ class TraceSink;
 class LabelMemo {
  public:
   struct Cell {
-    metrics::Series* series = nullptr;  // null: not resolved yet, or not to be had
-    bool refused = false;               // a label is missing or the like: `reason`
+    enum class State : std::uint8_t {
+      unresolved,
+      found,
+      noted,    // found, and each use is counted: a limit or a cut had a say in it
+      refused,  // a label is missing or the like: `reason`
+    };
+    metrics::Series* series = nullptr;  // of found and noted
+    State state = State::unresolved;
     SkipReason reason = SkipReason::missing_field;
+    metrics::LookUp look_up;
+    std::uint16_t over_max = 0;  // labels, by bit, whose value was beyond their `max`
   };
 
   // One input: the bytes, and what tells equal bytes of another meaning apart. Where `roomy`, eight
@@ -73,7 +82,7 @@ class LabelMemo {
 // The values that a label with a `max` has had.
 struct CappedValues {
   std::set<std::string, std::less<>> values;
-  std::uint64_t overflowed = 0;
+  std::uint64_t overflowed = 0;  // times that it was not to have one
 
   // Whether the label may have this value: it had it before, or has room for one more.
   bool admit(std::string_view value, std::size_t max) {
@@ -82,7 +91,6 @@ struct CappedValues {
       values.emplace(value);
       return true;
     }
-    ++overflowed;
     return false;
   }
 };
@@ -97,7 +105,8 @@ struct Invocation {
 };
 
 struct Delta {
-  explicit Delta(const RuleSet& set);
+  // With the series that `set` declares to be there from the start.
+  explicit Delta(const RuleSet& set, metrics::SeriesLimits limits = {});
 
   metrics::Delta series;
   std::vector<metrics::RuleTotals> rules;  // by rule; per action the skips
@@ -105,12 +114,13 @@ struct Delta {
   std::vector<CappedValues> capped;        // by LabelPolicy::number
   std::vector<Table> tables;
   Timers timers;
+  Expiry expiry;
   EventClock clock{Silence::stays, 0};
   bool time_moved = false;              // by the record that is counted now
   std::vector<Invocation> invocations;  // since the last commit
 
   bool waits_for_time() const {
-    if (timers.size() != 0) return true;
+    if (timers.size() != 0 || !expiry.empty()) return true;
     for (const Table& table : tables) {
       if (table.rows() != 0) return true;
     }

@@ -85,13 +85,10 @@ void Dispatch::under_value(FieldId field, std::string_view text, RuleIndex rule)
     values_.emplace_back().field = field;
     of_field = values_.end() - 1;
   }
-  auto entry = std::find_if(of_field->entries.begin(), of_field->entries.end(),
-                            [&](const Values::Entry& e) { return e.text == text; });
-  if (entry == of_field->entries.end()) {
-    of_field->entries.emplace_back().text = text;
-    entry = of_field->entries.end() - 1;
-  }
-  append_once(entry->rules, rule);
+  const auto [known, born] =
+      of_field->by_text.try_emplace(std::string(text), of_field->entries.size());
+  if (born) of_field->entries.emplace_back().text = text;
+  append_once(of_field->entries[known->second].rules, rule);
 }
 
 void Dispatch::under_level(Level level, RuleIndex rule) {
@@ -113,15 +110,15 @@ void Dispatch::under_message_prefix(std::string_view prefix, RuleIndex rule) {
   insert_prefix(0, prefix, rule);
 }
 
-void Dispatch::insert_prefix(std::uint16_t at, std::string_view rest, RuleIndex rule) {
+void Dispatch::insert_prefix(std::uint32_t at, std::string_view rest, RuleIndex rule) {
   for (;;) {
     if (rest.empty()) return append_once(prefixes_[at].rules, rule);
-    std::uint16_t next = 0;
-    for (const std::uint16_t child : prefixes_[at].children) {
+    std::uint32_t next = 0;
+    for (const std::uint32_t child : prefixes_[at].children) {
       if (prefixes_[child].label[0] == rest[0]) next = child;
     }
     if (next == 0) {
-      prefixes_[at].children.push_back(static_cast<std::uint16_t>(prefixes_.size()));
+      prefixes_[at].children.push_back(static_cast<std::uint32_t>(prefixes_.size()));
       prefixes_.push_back({.label = std::string(rest), .rules = {rule}, .children = {}});
       return;
     }
@@ -134,7 +131,7 @@ void Dispatch::insert_prefix(std::uint16_t at, std::string_view rest, RuleIndex 
       lower.label.erase(0, common);
       prefixes_[next].label.resize(common);
       prefixes_[next].rules.clear();
-      prefixes_[next].children = {static_cast<std::uint16_t>(prefixes_.size())};
+      prefixes_[next].children = {static_cast<std::uint32_t>(prefixes_.size())};
       prefixes_.push_back(std::move(lower));
     }
     rest.remove_prefix(common);
@@ -152,8 +149,9 @@ void Dispatch::Values::build() {
     lengths |= length_bit(entry.text.size());
     std::size_t at = hash_of(words, entry.text.size()) & (slots.size() - 1);
     while (slots[at] != 0) at = (at + 1) & (slots.size() - 1);
-    slots[at] = static_cast<std::uint16_t>(i + 1);
+    slots[at] = static_cast<std::uint32_t>(i + 1);
   }
+  by_text.clear();
 }
 
 const std::vector<RuleIndex>* Dispatch::Values::find(std::string_view text) const {
@@ -247,7 +245,7 @@ std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFie
     while (node != nullptr && !rest.empty()) {
       const PrefixNode* next = nullptr;
       const char first = rest[0] == '\t' ? ' ' : rest[0];
-      for (const std::uint16_t child : node->children) {
+      for (const std::uint32_t child : node->children) {
         if (prefixes_[child].label[0] != first) continue;
         if (take_prefix(prefixes_[child].label, rest)) next = &prefixes_[child];
         break;

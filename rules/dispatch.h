@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "rules/event.h"
@@ -47,14 +48,15 @@ class Dispatch {
     FieldId field = 0;
     std::uint64_t lengths = 0;  // bit min(length, 63): some entry has it
     std::vector<Entry> entries;
-    std::vector<std::uint16_t> slots;  // open addressing: index + 1
+    std::vector<std::uint32_t> slots;                      // open addressing: index + 1
+    std::unordered_map<std::string, std::size_t> by_text;  // the entries' places, until build()
     const std::vector<RuleIndex>* find(std::string_view text) const;
     void build();
   };
   struct PrefixNode {  // of a radix tree over the prefixes
     std::string label;
     std::vector<RuleIndex> rules;
-    std::vector<std::uint16_t> children;
+    std::vector<std::uint32_t> children;
   };
   struct OnSlot {  // what to look at when a slot is filled
     FieldId field;
@@ -62,7 +64,7 @@ class Dispatch {
     std::int16_t presence;  // index into presence_, -1: none
   };
 
-  void insert_prefix(std::uint16_t node, std::string_view rest, RuleIndex rule);
+  void insert_prefix(std::uint32_t node, std::string_view rest, RuleIndex rule);
 
   const FieldPlan& plan_;
   std::vector<Values> values_;

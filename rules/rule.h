@@ -52,6 +52,15 @@ struct LabelPolicy {
   std::uint32_t number = 0;  // among the labels with a `max`
 };
 
+// The series that a family has from the start, at 0: all combinations of these values.
+struct InitialSeries {
+  bool wanted = true;
+  std::vector<std::vector<std::string>> values;  // by label
+};
+
+// What a family has without `init`: zeros when all its labels are closed sets, few enough.
+InitialSeries closed_sets(const std::vector<LabelPolicy>& labels);
+
 // Where the value of a label comes from, and what becomes of it.
 struct LabelSource {
   std::optional<Expression> expression;  // none: constant
@@ -86,7 +95,8 @@ struct Action {
   std::int64_t multiplier = 1;
   std::optional<Base> quantity;     // `unit: auto`
   std::vector<LabelSource> labels;  // in the order of the family's labels
-  bool loose = false;  // they depend on a row that was taken: nothing to remember them by
+  bool loose = false;    // they depend on a row that was taken: nothing to remember them by
+  bool expires = false;  // the family has a ttl
 
   std::optional<Expression> hold;  // set: `for`, seconds or a duration
   std::optional<Expression> then;  // set: what it falls back to; none: what it was

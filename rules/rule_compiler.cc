@@ -446,6 +446,7 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
   Action action;
   action.place = document.place(named->key);
   action.family = metric.id;
+  action.expires = set_->families_[metric.id].ttl_ns != 0;
   action.kind = row->kind == Action::Kind::set && type == metrics::MetricType::counter
                     ? Action::Kind::set_count
                     : row->kind;

@@ -250,8 +250,7 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       if (cell == nullptr) cell = cells(rule, index, scope, delta);
       found = &cell[i];
     }
-    if (found->series == nullptr && !found->refused) resolve(action, scope, delta, *found);
-    if (found->refused) {
+    if (found->state != LabelMemo::Cell::State::found && !prepare(action, scope, delta, *found)) {
       skip(found->reason);
       continue;
     }
@@ -282,6 +281,10 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       case Action::Kind::take:
       case Action::Kind::store:
         break;
+    }
+    if (action.expires) {
+      move_time(scope, delta);  // what is due by now leaves first
+      begin_ageing(series, delta.clock.now_ns(), delta);
     }
     if (!done) {
       skip(SkipReason::over_limit);
@@ -315,14 +318,17 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
   return delta.memos[index].find({key.data(), parts});
 }
 
-std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta) {
+std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta,
+                               bool& over_max) {
   if (!policy.values.empty() &&
       std::find(policy.values.begin(), policy.values.end(), value) == policy.values.end())
     return policy.overflow;
-  if (policy.max != 0 && value != policy.overflow &&
-      !delta.capped[policy.number].admit(value, policy.max))
-    return policy.overflow;
-  return value;
+  if (policy.max == 0 || value == policy.overflow) return value;
+  CappedValues& capped = delta.capped[policy.number];
+  if (capped.admit(value, policy.max)) return value;
+  ++capped.overflowed;
+  over_max = true;
+  return policy.overflow;
 }
 
 Value label_source_value(const LabelSource& source, Scope& scope) {
@@ -339,44 +345,80 @@ Value label_source_value(const LabelSource& source, Scope& scope) {
   return made.usable() ? Value::of(value_text(made, scope)) : made;
 }
 
-Value label_value(const LabelSource& source, Scope& scope, Delta& delta) {
+Value label_value(const LabelSource& source, Scope& scope, Delta& delta, bool& over_max) {
   const Value made = label_source_value(source, scope);
   if (!made.usable()) return made;
   const std::string_view value = made.text;
   const LabelPolicy* const policy = source.policy;
   if (policy == nullptr || (source.otherwise && value == *source.otherwise))
     return Value::of(value);
-  return Value::of(allowed_value(*policy, value, delta));
+  return Value::of(allowed_value(*policy, value, delta, over_max));
+}
+
+bool RuleSet::prepare(const Action& action, Scope& scope, Delta& delta,
+                      LabelMemo::Cell& cell) const {
+  using State = LabelMemo::Cell::State;
+  if (cell.state == State::unresolved) {
+    resolve(action, scope, delta, cell);
+  } else if (cell.state == State::noted) {
+    delta.series.count_again(action.family, cell.look_up);
+    for (std::size_t i = 0; i < action.labels.size(); ++i) {
+      if ((cell.over_max >> i & 1) != 0) ++delta.capped[action.labels[i].policy->number].overflowed;
+    }
+  }
+  return cell.state != State::refused;
 }
 
 void RuleSet::resolve(const Action& action, Scope& scope, Delta& delta,
                       LabelMemo::Cell& cell) const {
+  using State = LabelMemo::Cell::State;
+  static_assert(kMaxLabels <= 16, "a bit for each in Cell::over_max");
   std::array<std::string_view, kMaxLabels> values;
   for (std::size_t i = 0; i < action.labels.size(); ++i) {
-    const Value value = label_value(action.labels[i], scope, delta);
+    bool over_max = false;
+    const Value value = label_value(action.labels[i], scope, delta, over_max);
     if (!value.usable()) {
-      cell.refused = true;
+      cell.state = State::refused;
       cell.reason = value.reason;
       return;
     }
     values[i] = value.text;
+    if (over_max) cell.over_max = static_cast<std::uint16_t>(cell.over_max | 1U << i);
   }
-  cell.series = &delta.series.series(action.family, std::span(values).first(action.labels.size()));
+  cell.series = &delta.series.series(action.family, std::span(values).first(action.labels.size()),
+                                     &cell.look_up);
+  const bool noted = cell.over_max != 0 || cell.look_up.cut != 0 || cell.look_up.overflowed;
+  cell.state = noted ? State::noted : State::found;
+}
+
+InitialSeries closed_sets(const std::vector<LabelPolicy>& labels) {
+  constexpr std::size_t kMostZeros = 1000;
+  InitialSeries initial{.wanted = !labels.empty(), .values = {}};
+  std::size_t combinations = 1;
+  for (const LabelPolicy& label : labels) {
+    combinations = std::min(combinations * label.values.size(), kMostZeros + 1);
+    initial.values.push_back(label.values);
+  }
+  initial.wanted = initial.wanted && combinations != 0 && combinations <= kMostZeros;
+  return initial;
 }
 
 void RuleSet::create_initial_series(Delta& delta) const {
-  constexpr std::size_t kMostZeros = 1000;
   for (metrics::FamilyId family = 0; family < families_.size(); ++family) {
-    const std::vector<LabelPolicy>& labels = label_policies_[family];
-    std::size_t combinations = labels.empty() ? 0 : 1;
-    for (const LabelPolicy& label : labels) combinations *= label.values.size();
-    if (combinations == 0 || combinations > kMostZeros) continue;
+    const InitialSeries& initial = initial_series_[family];
+    if (!initial.wanted) continue;
+    std::size_t combinations = 1;
+    for (const auto& values : initial.values) combinations *= values.size();
     for (std::size_t n = 0; n < combinations; ++n) {
       std::vector<std::string_view> values;
       std::size_t rest = n;
-      for (const LabelPolicy& label : labels) {
-        values.push_back(label.values[rest % label.values.size()]);
-        rest /= label.values.size();
+      for (std::size_t label = 0; label < initial.values.size(); ++label) {
+        const std::vector<std::string>& all = initial.values[label];
+        // A value that is there from the start has its place among those of a `max`.
+        bool over_max = false;
+        values.push_back(
+            allowed_value(label_policies_[family][label], all[rest % all.size()], delta, over_max));
+        rest /= all.size();
       }
       delta.series.add(delta.series.series(family, values),
                        Decimal());  // raises it to `min`, if there is one

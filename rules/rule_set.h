@@ -43,8 +43,12 @@ class RuleSet {
   // EventClock. Returns whether anything happened, which is then to be committed like a line.
   bool tick(Delta& delta, std::int64_t wall_ns) const;
 
-  // Gives the series whose labels are all closed sets their zeros.
+  // Gives the series that `init` or closed sets declare their zeros.
   void create_initial_series(Delta& delta) const;
+
+  // Call when series came into delta.series from elsewhere (another Delta, a store): takes up their
+  // ageing where Series::touched_ns, ages and kept left it. What has no ttl any more comes back.
+  void resume_expiry(Delta& delta) const;
 
   const FieldPlan& plan() const { return plan_; }
   const WellKnownFields& known() const { return known_; }
@@ -63,6 +67,9 @@ class RuleSet {
     std::size_t label = 0;
   };
   const std::vector<CappedLabel>& capped_labels() const { return capped_labels_; }
+  const LabelPolicy& label_policy(metrics::FamilyId family, std::size_t label) const {
+    return label_policies_[family][label];
+  }
   bool reads_fields() const { return reads_fields_; }  // some rule has a `<fields>` capture
 
  private:
@@ -73,6 +80,8 @@ class RuleSet {
   bool fit_patterns(const Rule& rule, Scope& scope, Delta& delta) const;
   void act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const;
   LabelMemo::Cell* cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const;
+  // The cell's series, looked up or counted once more; false: refused, for cell.reason.
+  bool prepare(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;
   void resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;
   // The record's time moves event time. Called when something waits for it, or begins to: while
   // there are no rows and no timers, event time changes nothing, and no record's time is read for
@@ -81,7 +90,10 @@ class RuleSet {
   // Event time has come to `now_ns`: rows and timers that are due.
   void advance(Delta& delta, std::int64_t now_ns) const;
   void row_gone(std::size_t table, const Row& row, Table::Gone why, Delta& delta) const;
-  void count_row(std::size_t table, const Row& row, Decimal change, Delta& delta) const;
+  void count_row(std::size_t table, const Row& row, Decimal change, std::int64_t at_ns,
+                 Delta& delta) const;
+  // A series that an action or a row has changed, at this event time, begins to age anew.
+  void begin_ageing(metrics::Series& series, std::int64_t at_ns, Delta& delta) const;
   // Whatever timer the series has.
   static void call_off(metrics::Series& series, Delta& delta);
   std::optional<SkipReason> track(const Rule& rule, const Action& action, Scope& scope,
@@ -97,6 +109,7 @@ class RuleSet {
   std::vector<metrics::FamilySpec> families_;
   std::vector<config::Place> family_places_;
   std::vector<std::vector<LabelPolicy>> label_policies_;  // by family and label
+  std::vector<InitialSeries> initial_series_;             // by family
   std::vector<CappedLabel> capped_labels_;
   std::vector<std::unique_ptr<Map>> maps_;
   std::vector<Rule> rules_;
@@ -109,15 +122,17 @@ class RuleSet {
   Dispatch dispatch_;
 };
 
-// A label's value as its declaration allows it: itself, or the overflow value.
-std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta);
+// A label's value as its declaration allows it: itself, or the overflow value. Counts a value
+// beyond `max`, and sets `over_max` then.
+std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta,
+                               bool& over_max);
 
 // The value of one label of an action before its declaration has its say: what is written or found,
 // else the `default`.
 Value label_source_value(const LabelSource& source, Scope& scope);
 
 // The value of one label of an action: text, or the reason why there is none.
-Value label_value(const LabelSource& source, Scope& scope, Delta& delta);
+Value label_value(const LabelSource& source, Scope& scope, Delta& delta, bool& over_max);
 
 // Whether a field's token passes a test; for conditions and their tests.
 bool passes(const Test& test, const Ref& field, Scope& scope);

@@ -69,6 +69,9 @@ class TraceSink {
   // A gauge has fallen back; without a value it is off the page.
   virtual void timer_fired(const metrics::Series&, std::optional<Decimal>) {}
 
+  // A series of a metric with a `ttl` has left the page; its value is kept.
+  virtual void series_expired(const metrics::Series&) {}
+
   virtual void series_removed(const Rule&, const Action&, const metrics::Series&) {}
   virtual void series_deleted(const Rule&, const Action&, std::size_t /*how_many*/) {}
   virtual void stored(const Rule&, const Action&, const Invocation&) {}

@@ -7,7 +7,29 @@
 #include "rules/rule_set.h"
 
 namespace logtally::rules {
-void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, Delta& delta) const {
+
+void RuleSet::begin_ageing(metrics::Series& series, std::int64_t at_ns, Delta& delta) const {
+  const std::int64_t ttl_ns = families_[series.family].ttl_ns;
+  if (ttl_ns != 0 && series.live) delta.expiry.touch(series, ttl_ns, at_ns);
+}
+
+void RuleSet::resume_expiry(Delta& delta) const {
+  delta.expiry.clear();
+  for (metrics::FamilyId family = 0; family < families_.size(); ++family) {
+    const std::int64_t ttl_ns = families_[family].ttl_ns;
+    delta.series.for_each(family, [&](metrics::Series& series) {
+      if (ttl_ns == 0) {
+        series.ages = false;
+        if (!series.live) delta.series.touch(series);
+      } else if (series.live && series.ages) {
+        delta.expiry.resume(series, ttl_ns);
+      }
+    });
+  }
+}
+
+void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, std::int64_t at_ns,
+                        Delta& delta) const {
   const TableRules& rules = table_rules_[table];
   if (!rules.open) return;
   std::vector<std::string_view> values;
@@ -17,18 +39,24 @@ void RuleSet::count_row(std::size_t table, const Row& row, Decimal change, Delta
       value = row.column(static_cast<std::size_t>(rules.open_columns[label]));
     if (!value && rules.open_defaults[label]) value = *rules.open_defaults[label];
     if (!value) return;
+    bool over_max = false;
     if (value != rules.open_defaults[label])
-      value = allowed_value(label_policies_[*rules.open][label], *value, delta);
+      value = allowed_value(label_policies_[*rules.open][label], *value, delta, over_max);
     values.push_back(*value);
   }
   metrics::Series& series = delta.series.series(*rules.open, values);
   delta.series.add(series, change);
   if (delta.trace != nullptr) delta.trace->rows_counted(series, change);
+  begin_ageing(series, at_ns, delta);
 }
 
 void RuleSet::row_gone(std::size_t table, const Row& row, Table::Gone why, Delta& delta) const {
   if (delta.trace != nullptr) delta.trace->row_gone(tables_[table], row, why);
-  count_row(table, row, Decimal::of(-1), delta);
+  // When it was over, not when that was noticed: a row that timed out long ago ages nothing now.
+  const bool expired = why == Table::Gone::expired && row.last_use_ns != kNoEventTime;
+  count_row(table, row, Decimal::of(-1),
+            expired ? add_clamped(row.last_use_ns, tables_[table].ttl_ns) : delta.clock.now_ns(),
+            delta);
 }
 
 void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
@@ -39,7 +67,7 @@ void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
     delta.tables[i].advance(now_ns,
                             [&](const Row& row, Table::Gone why) { row_gone(i, row, why, delta); });
   }
-  if (now_ns == kNoEventTime || delta.timers.next_due_ns() > now_ns) return;
+  if (now_ns == kNoEventTime) return;
   delta.timers.advance(now_ns, [&](const Timer& timer) {
     if (!timer.value) {
       delta.series.remove(*timer.series);
@@ -51,6 +79,11 @@ void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
     origin.time_ns = std::max(origin.time_ns, timer.due_ns);
     delta.series.set(*timer.series, *timer.value, origin);
     if (delta.trace != nullptr) delta.trace->timer_fired(*timer.series, timer.value);
+    begin_ageing(*timer.series, timer.due_ns, delta);
+  });
+  delta.expiry.advance(now_ns, [&](metrics::Series& series) {
+    delta.series.expire(series);
+    if (delta.trace != nullptr) delta.trace->series_expired(series);
   });
 }
 
@@ -65,7 +98,7 @@ void RuleSet::move_time(Scope& scope, Delta& delta) const {
 
 bool RuleSet::tick(Delta& delta, std::int64_t wall_ns) const {
   if (!keeps_time_) return false;
-  std::int64_t due = delta.timers.next_due_ns();
+  std::int64_t due = std::min(delta.timers.next_due_ns(), delta.expiry.next_due_ns());
   for (const Table& table : delta.tables) due = std::min(due, table.next_due_ns());
   const auto tick = delta.clock.tick(wall_ns, due);
   if (!tick) return false;
@@ -124,7 +157,7 @@ std::optional<SkipReason> RuleSet::track(const Rule& rule, const Action& action,
     }
     const Row born = table.remember(key, columns, scope.own_time_ns(), scope.now_ns(), gone);
     if (delta.trace != nullptr) delta.trace->row_remembered(rule, action, born);
-    count_row(action.table, born, Decimal::of(1), delta);
+    count_row(action.table, born, Decimal::of(1), delta.clock.now_ns(), delta);
     return std::nullopt;
   }
 
@@ -133,7 +166,7 @@ std::optional<SkipReason> RuleSet::track(const Rule& rule, const Action& action,
     if (delta.trace != nullptr) delta.trace->row_missed(rule, action, key);
     return SkipReason::unknown_key;
   }
-  count_row(action.table, *row, Decimal::of(-1), delta);
+  count_row(action.table, *row, Decimal::of(-1), delta.clock.now_ns(), delta);
   auto index = action.first_row;
   for (std::size_t column = 0; column < row->columns(); ++column, ++index) {
     const auto text = row->column(column);
@@ -154,7 +187,9 @@ std::optional<SkipReason> RuleSet::remove_series(const Rule& rule, const Action&
   std::vector<std::pair<std::size_t, std::string>> wanted;
   for (std::size_t label = 0; label < action.removed.size(); ++label) {
     if (!action.removed[label]) continue;
-    const Value value = label_value(*action.removed[label], scope, delta);
+    // What is looked for need not be there: it takes no place of the label's `max`, and what the
+    // label never had is not `other`.
+    const Value value = label_source_value(*action.removed[label], scope);
     if (!value.usable()) return value.reason;
     bool cut = false;
     wanted.emplace_back(label, metrics::fit_label_value(value.text, cut));
@@ -197,7 +232,8 @@ std::optional<SkipReason> RuleSet::set_gauge(const Rule& rule, const Action& act
     if (!made.usable()) return made.reason;
     then = made.number;
   }
-  const std::optional<Decimal> before = series.live ? std::optional(series.value) : std::nullopt;
+  const std::optional<Decimal> before =
+      series.has_value() ? std::optional(series.value) : std::nullopt;
   if (delta.series.set(series, value, origin)) {
     // Not the line's time: it may be far ahead.
     const auto falls_back = delta.timers.arm(&series, scope.now_ns(), *for_ns, then, before);

@@ -106,6 +106,7 @@ struct Delta::Family {
   std::vector<std::uint64_t> hashes;  // by number
   std::uint64_t labels_cut = 0;
   std::uint64_t overflowed = 0;
+  std::size_t limited = 0;  // series that count against the limits
 };
 
 Delta::Delta(std::vector<FamilySpec> families) {
@@ -122,9 +123,11 @@ Delta::Delta(std::vector<FamilySpec> families) {
 
 Delta::~Delta() = default;
 
-Series& Delta::series(FamilyId id, std::span<const std::string_view> label_values) {
+Series& Delta::series(FamilyId id, std::span<const std::string_view> label_values,
+                      LookUp* look_up) {
   Family& family = *families_[id];
   assert(label_values.size() == family.spec->labels.size());
+  LookUp done;
   std::vector<std::string> fitted;
   std::vector<std::string_view> values(label_values.begin(), label_values.end());
   fitted.reserve(values.size());
@@ -132,13 +135,22 @@ Series& Delta::series(FamilyId id, std::span<const std::string_view> label_value
     if (value.size() <= kMaxLabelBytes && plain_ascii(value)) continue;
     bool cut = false;
     value = fitted.emplace_back(fit_label_value(value, cut));
-    family.labels_cut += cut;
+    done.cut = static_cast<std::uint8_t>(done.cut + cut);
   }
-  return find_or_bear(family, id, values, true);
+  Series& found = find_or_bear(family, id, values, done, true);
+  count_again(id, done);
+  if (look_up != nullptr) *look_up = done;
+  return found;
+}
+
+void Delta::count_again(FamilyId id, LookUp look_up) {
+  families_[id]->labels_cut += look_up.cut;
+  families_[id]->overflowed += look_up.overflowed;
 }
 
 Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values,
-                            bool limited) {
+                            LookUp& look_up, bool limited) {
+  const FamilySpec& spec = *family.spec;
   std::uint64_t hash = hash_seed_;
   for (const std::string_view value : values) hash = hash_bytes(hash, value);
 
@@ -152,20 +164,24 @@ Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::st
       return candidate;
     }
   }
-  if (limited && !values.empty() && (family.series.size() >= most_per_family_ || born_ >= most_)) {
-    ++family.overflowed;
-    const std::vector<std::string_view> others(values.size(), "other");
-    return find_or_bear(family, id, others, false);
+  if (limited && !values.empty()) {
+    const std::size_t most = spec.max_series != 0 ? spec.max_series : limits_.family;
+    if (family.limited >= most || limited_ >= limits_.all) {
+      look_up.overflowed = true;
+      const std::vector<std::string_view> others(values.size(), "other");
+      return find_or_bear(family, id, others, look_up, false);
+    }
   }
-  ++born_;
+  family.limited += limited;
+  limited_ += limited;
 
   Series& born = family.series.emplace_back();
   born.family = id;
   born.number = static_cast<std::uint32_t>(family.series.size() - 1);
   born.labels.assign(values.begin(), values.end());
   born.origin.time_ns = std::numeric_limits<std::int64_t>::min();
-  if (family.spec->type == MetricType::histogram) {
-    born.bucket_count = static_cast<std::uint16_t>(family.spec->buckets.size() + 1);
+  if (spec.type == MetricType::histogram) {
+    born.bucket_count = static_cast<std::uint16_t>(spec.buckets.size() + 1);
     born.buckets = family.buckets.emplace_back(born.bucket_count).data();
   }
   family.slots[slot] = born.number + 1;
@@ -222,9 +238,17 @@ bool Delta::set_count(Series& series, Decimal count) {
 
 Series& Delta::at(FamilyId family, std::size_t number) { return families_[family]->series[number]; }
 
+void Delta::expire(Series& series) {
+  if (!series.live) return;
+  touch(series);
+  series.live = false;
+  series.kept = true;
+}
+
 void Delta::remove(Series& series) {
   touch(series);
   series.live = false;
+  series.kept = false;
   series.value = {};
   series.source_count = {};
   series.origin = {};

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,13 +33,32 @@ struct Series {
   FamilyId family = 0;
   std::uint32_t number = 0;  // position in the family, in order of birth
   bool touched = false;
-  bool live = false;  // has a value; a removed series has none until it is touched again
+  bool live = false;  // on the page; one that was removed or has expired is not, until touched
   std::uint16_t bucket_count = 0;    // histograms: bounds + 1
+  bool kept = false;                 // not live: expired, its value is kept and goes on
+  bool ages = false;                 // of a family with a ttl: touched, and not expired since
   Decimal value;                     // counter, gauge; histogram: the sum
   Decimal source_count;              // counters that are set: the source's own last count
   std::uint64_t* buckets = nullptr;  // observations per bucket, not cumulative; the last is +Inf
   Origin origin;                     // gauges: of the value
-  std::vector<std::string> labels;   // values, in the order of FamilySpec::labels; valid UTF-8
+  // Event time of the last touch, as far as the family has a ttl; the least: not known.
+  std::int64_t touched_ns = std::numeric_limits<std::int64_t>::min();
+  std::vector<std::string> labels;  // values, in the order of FamilySpec::labels; valid UTF-8
+
+  bool has_value() const { return live || kept; }
+};
+
+// What a look-up of a series went through, besides finding it.
+struct LookUp {
+  std::uint8_t cut = 0;     // label values that were too long
+  bool overflowed = false;  // the limits refused a series of its own
+};
+
+// How many series there may be at most, besides the one of each family whose labels are all
+// `other`.
+struct SeriesLimits {
+  std::size_t family = 2'000;  // of one family that does not say itself (FamilySpec::max_series)
+  std::size_t all = 50'000;    // of all families
 };
 
 class Delta {
@@ -54,15 +74,15 @@ class Delta {
   // none. Values are made fit for the exposition: invalid UTF-8 becomes U+FFFD, NUL is dropped,
   // values over kMaxLabelBytes are cut on a code point and get a hash, so that two cut values stay
   // two. The reference is valid as long as the Delta.
-  Series& series(FamilyId family, std::span<const std::string_view> label_values);
+  // `look_up` hears what was counted for it.
+  Series& series(FamilyId family, std::span<const std::string_view> label_values,
+                 LookUp* look_up = nullptr);
+  // The same look-up once more, whose series is known.
+  void count_again(FamilyId family, LookUp look_up);
 
-  // At most so many series of one family and of all; what would be one more is counted by the
-  // family's series whose labels are all `other`, so that totals stay right. Before the first
-  // series().
-  void limit(std::size_t per_family, std::size_t all) {
-    most_per_family_ = per_family;
-    most_ = all;
-  }
+  // What would be one series more than these is counted by the family's series whose labels are all
+  // `other`, so that totals stay right. Enforced when a series is born: those that are there stay.
+  void limit(SeriesLimits limits) { limits_ = limits; }
 
   // Each touches the series. add: counters and gauges (gauges are clamped to `min`); false when the
   // result would leave the range of Decimal: nothing has changed then.
@@ -76,12 +96,15 @@ class Delta {
 
   // Takes the series off the page. Should it come back, it starts anew.
   void remove(Series& series);
-  // Calls f(series) for every series of the family that has a value.
+  // Takes the series off the page, and keeps its value: should it come back, it goes on. It keeps
+  // its place under the limits too.
+  void expire(Series& series);
+  // Calls f(series) for every series of the family that has a value, on the page or kept.
   template <class F>
   void for_each(FamilyId family, F&& f) {
     for (std::size_t number = 0; number < size(family); ++number) {
       Series& series = at(family, number);
-      if (series.live) f(series);
+      if (series.has_value()) f(series);
     }
   }
 
@@ -103,15 +126,14 @@ class Delta {
  private:
   struct Family;
   Series& find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values,
-                       bool limited);
+                       LookUp& look_up, bool limited);
   Series& at(FamilyId family, std::size_t number);
   std::vector<std::shared_ptr<const FamilySpec>> specs_;
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Series*> touched_;
   std::uint64_t hash_seed_;
-  std::size_t most_per_family_ = 2'000;
-  std::size_t most_ = 50'000;
-  std::size_t born_ = 0;
+  SeriesLimits limits_;
+  std::size_t limited_ = 0;  // series of all families that count against limits_.all
 };
 
 // A label value as the exposition can carry it; see Delta::series(). Sets `cut` when it was too

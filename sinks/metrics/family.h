@@ -19,6 +19,8 @@ struct FamilySpec {
   std::vector<std::string> labels{};  // names, as declared; the exposition sorts them
   std::vector<Decimal> buckets{};     // histograms: upper bounds, strictly increasing, without +Inf
   std::optional<Decimal> min{};       // gauges: values below are raised to it
+  std::uint32_t max_series = 0;       // 0: SeriesLimits::family
+  std::int64_t ttl_ns = 0;  // event time after which an untouched series leaves the page; 0: never
   std::vector<std::string> aliases{};  // further names under which the same series are exposed
 
   bool operator==(const FamilySpec&) const = default;

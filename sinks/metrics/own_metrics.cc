@@ -31,6 +31,7 @@ constexpr std::string_view kRuleActionReason[] = {"rule", "action", "reason"};
 constexpr std::string_view kMetric[] = {"metric"};
 constexpr std::string_view kMetricLabel[] = {"metric", "label"};
 constexpr std::string_view kName[] = {"name"};
+constexpr std::string_view kTableName[] = {"table"};
 constexpr std::string_view kReason[] = {"reason"};
 
 constexpr OwnMetric kTable[] = {
@@ -51,12 +52,18 @@ constexpr OwnMetric kTable[] = {
      "Times an action was left out because its value was missing or unusable.", kRuleActionReason},
     {"logtally_redactions_total", Counter,
      "Places of records that a redaction replaced, by its name.", kName},
-    {"logtally_series", Gauge, "Series of the metric.", kMetric},
+    {"logtally_series", Gauge, "Series of the metric, expired ones too: all that its limit counts.",
+     kMetric},
     {"logtally_series_overflow_total", Counter,
-     "New values of a label beyond its max, or of any label of a metric that has all its series "
-     "(label all), that became `other`.",
+     "Times an action was counted under `other`: a value beyond its label's max, or (label all) a "
+     "series beyond those the metric may have.",
      kMetricLabel},
     {"logtally_label_cut_total", Counter, "Label values that were too long and were cut.", kMetric},
+    {"logtally_table_rows", Gauge, "Rows of the table.", kTableName},
+    {"logtally_table_expired_total", Counter,
+     "Rows that timed out, or had to go as the one used longest ago of a full table.", kTableName},
+    {"logtally_table_missed_total", Counter, "Times a row was to be taken and there was none.",
+     kTableName},
     {"logtally_scrape_duration_seconds",
      Gauge,
      "Time the last scrape took to commit and to write its page.",
@@ -146,6 +153,12 @@ struct OwnMetrics::State {
     Follower overflowed;
   };
 
+  struct TableValues {
+    prometheus::Gauge* rows;
+    Follower expired;
+    Follower missed;
+  };
+
   explicit State(const OwnMetricsSpec& spec) {
     register_families();
     gauge("logtally_build_info", {spec.build.version, spec.build.revision, spec.build.compiler})
@@ -164,6 +177,11 @@ struct OwnMetrics::State {
     }
     for (const auto& name : spec.redactions) {
       redactions.emplace_back(counter("logtally_redactions_total", {name}));
+    }
+    for (const auto& table : spec.tables) {
+      tables.push_back({.rows = &gauge("logtally_table_rows", {table}),
+                        .expired = Follower(counter("logtally_table_expired_total", {table})),
+                        .missed = Follower(counter("logtally_table_missed_total", {table}))});
     }
     for (const auto reason : kCommitFailureNames) {
       commit_failures.push_back(&counter("logtally_commit_failures_total", {reason}));
@@ -256,6 +274,7 @@ struct OwnMetrics::State {
   std::vector<MetricValues> metrics;
   std::vector<Follower> overflows;                    // by capped label
   std::vector<Follower> redactions;                   // by redaction
+  std::vector<TableValues> tables;
   std::vector<prometheus::Counter*> commit_failures;  // by CommitFailure
   prometheus::Gauge* scrape_duration = nullptr;
   prometheus::Gauge* reload_successful = nullptr;
@@ -295,6 +314,12 @@ void OwnMetrics::publish(const Totals& totals) {
   assert(totals.redactions.size() == s.redactions.size());
   for (std::size_t i = 0; i < s.redactions.size(); ++i)
     s.redactions[i].raise_to(totals.redactions[i]);
+  assert(totals.tables.size() == s.tables.size());
+  for (std::size_t i = 0; i < s.tables.size(); ++i) {
+    s.tables[i].rows->Set(static_cast<double>(totals.tables[i].rows));
+    s.tables[i].expired.raise_to(totals.tables[i].expired);
+    s.tables[i].missed.raise_to(totals.tables[i].missed);
+  }
 }
 
 void OwnMetrics::committed(std::chrono::duration<double> took) {

@@ -54,6 +54,7 @@ struct OwnMetricsSpec {
   };
   std::vector<CappedLabel> capped_labels{};  // labels with a `max`
   std::vector<std::string> redactions{};     // names
+  std::vector<std::string> tables{};
 };
 
 enum class CommitFailure : std::uint8_t { no_space, io, corrupt, other };

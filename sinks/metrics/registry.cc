@@ -1,5 +1,8 @@
 #include "sinks/metrics/registry.h"
 
+#include <algorithm>
+#include <span>
+
 namespace logtally::metrics {
 
 Registry::Registry(const Delta& delta) {
@@ -19,14 +22,22 @@ void Registry::publish(Delta& delta) {
     std::vector<SeriesSnapshot>& published = families_[series->family].series;
     if (published.size() <= series->number) published.resize(series->number + 1);
     SeriesSnapshot& snapshot = published[series->number];
-    if (!series->live) {  // removed: not on the page
+    if (!series->live && !series->kept) {  // removed: not on the page
       snapshot = {};
       continue;
     }
+    const std::span<const std::uint64_t> buckets(series->buckets, series->bucket_count);
+    if (!series->live && snapshot.seen && snapshot.value == series->value &&
+        std::ranges::equal(snapshot.buckets, buckets)) {
+      snapshot = {};
+      continue;
+    }
+    snapshot.leaving = !series->live;
+    snapshot.seen = false;
     if (!snapshot.labels)
       snapshot.labels = std::make_shared<const std::vector<std::string>>(series->labels);
     snapshot.value = series->value;
-    snapshot.buckets.assign(series->buckets, series->buckets + series->bucket_count);
+    snapshot.buckets.assign(buckets.begin(), buckets.end());
   }
   delta.clear_touched();
 }
@@ -37,11 +48,34 @@ std::vector<FamilySnapshot> Registry::snapshot() const {
     const std::lock_guard lock(mutex_);
     copy = families_;
   }
+  for (FamilySnapshot& family : copy) {
+    std::erase_if(family.series, [](const SeriesSnapshot& s) { return !s.labels || s.leaving; });
+  }
+  return with_aliases(std::move(copy));
+}
+
+std::vector<FamilySnapshot> Registry::scrape() {
+  std::vector<FamilySnapshot> copy;
+  {
+    const std::lock_guard lock(mutex_);
+    copy = families_;
+    for (FamilySnapshot& family : families_) {
+      if (family.spec->ttl_ns == 0) continue;
+      for (SeriesSnapshot& series : family.series) {
+        if (series.leaving) series = {};
+        series.seen = true;
+      }
+    }
+  }
   for (FamilySnapshot& family : copy)
     std::erase_if(family.series, [](const SeriesSnapshot& s) { return !s.labels; });
+  return with_aliases(std::move(copy));
+}
+
+std::vector<FamilySnapshot> Registry::with_aliases(std::vector<FamilySnapshot> families) const {
   for (const Alias& alias : aliases_)
-    copy.push_back({.spec = alias.spec, .series = copy[alias.of].series});
-  return copy;
+    families.push_back({.spec = alias.spec, .series = families[alias.of].series});
+  return families;
 }
 
 }  // namespace logtally::metrics

@@ -19,7 +19,9 @@ struct SeriesSnapshot {
       labels;     // values, in the order of FamilySpec::labels
   Decimal value;  // histogram: the sum
   std::vector<std::uint64_t>
-      buckets;  // histogram: observations per bucket, not cumulative; last: +Inf
+      buckets;           // histogram: observations per bucket, not cumulative; last: +Inf
+  bool leaving = false;  // expired before a scrape saw this value: shown to the next one, once
+  bool seen = false;     // by a scrape, as it is; of families with a ttl
 };
 
 struct FamilySnapshot {
@@ -34,9 +36,14 @@ class Registry {
   // Takes the touched series' values and forgets that they were touched.
   void publish(Delta& delta);
 
+  // The series as committed, without those that have expired.
   std::vector<FamilySnapshot> snapshot() const;
+  // What a scrape gets: a series whose last value no scrape has seen is shown once more before it
+  // leaves the page, so that what was counted is not lost between two scrapes.
+  std::vector<FamilySnapshot> scrape();
 
  private:
+  std::vector<FamilySnapshot> with_aliases(std::vector<FamilySnapshot> families) const;
   struct Alias {  // the same series under a second name
     std::size_t of = 0;
     std::shared_ptr<const FamilySpec> spec;

@@ -1,6 +1,6 @@
 // Totals: what the worker and the rules have counted about their own work since the start. Plain
-// numbers that only grow (but for MetricTotals::series), kept by the worker and handed to
-// OwnMetrics at each publish.
+// numbers that only grow (but for MetricTotals::series and TableTotals::rows), kept by the worker
+// and handed to OwnMetrics at each publish.
 #pragma once
 
 #include <array>
@@ -49,6 +49,12 @@ struct MetricTotals {
   std::uint64_t overflowed = 0;
 };
 
+struct TableTotals {
+  std::uint64_t rows = 0;     // now
+  std::uint64_t expired = 0;  // by time, or as the one used longest ago of a full table
+  std::uint64_t missed = 0;   // `take` that found none
+};
+
 // A label with a `max`: how often a value beyond it became the overflow value.
 using OverflowTotal = std::uint64_t;
 
@@ -58,6 +64,7 @@ struct Totals {
   std::vector<MetricTotals> metrics{};
   std::vector<OverflowTotal> overflows{};   // by capped label
   std::vector<std::uint64_t> redactions{};  // places replaced, by redaction
+  std::vector<TableTotals> tables{};
 };
 
 }  // namespace logtally::metrics

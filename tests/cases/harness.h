@@ -84,7 +84,7 @@ class Engine {
   }
   bool tick(std::int64_t wall_ns) { return set_->tick(delta_, wall_ns); }
 
-  // The page of a scrape.
+  // The page as it stands.
   std::string page() {
     registry_.publish(delta_.series);
     std::string out;
@@ -92,8 +92,16 @@ class Engine {
     return out;
   }
   // The page without HELP and TYPE.
-  std::string samples() {
-    const std::string all = page();
+  std::string samples() { return without_comments(page()); }
+  // The same of a scrape, which sees the last value of a series that expires; page() is how it
+  // stands.
+  std::string scraped() {
+    registry_.publish(delta_.series);
+    std::string out;
+    metrics::append_text(out, registry_.scrape());
+    return without_comments(out);
+  }
+  static std::string without_comments(const std::string& all) {
     std::string out;
     for (std::size_t at = 0; at < all.size();) {
       const std::size_t end = std::min(all.find('\n', at), all.size() - 1) + 1;

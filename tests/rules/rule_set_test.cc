@@ -447,7 +447,7 @@ TEST_CASE("rule_set: actions of one rule on one metric are told apart") {
 
 TEST_CASE("rule_set: labels of any number and length are told apart") {
   Engine engine(with("c", "type: counter, labels: [a, b]", "{do: [inc: c]}"));
-  engine.delta().series.limit(20'000, 20'000);
+  engine.delta().series.limit({.family = 20'000, .all = 20'000});
   const std::string long_text(600, 'x');
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 10'000; ++i) {
