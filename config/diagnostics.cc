@@ -432,6 +432,7 @@ const std::vector<CodeRow>& diagnostic_codes() {
       {"E035", "an action or a key that does not go with the metric's type"},
       {"E036", "an action without its value"},
       {"E037", "a switch for a rule that is not there"},
+      {"E038", "more series, label values or rules than there may be"},
       {"E040", "a bad pattern"},
       {"E041", "a bad regular expression, or replacement"},
       {"E042", "a bad layout or zone of times"},
