@@ -338,11 +338,17 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   std::atomic<bool> running = true;
   std::unique_ptr<http::Server> server;
   if (options.serve) {
-    const auto page = [&] {
+    const auto created =
+        options.exposition.created_timestamps ? metrics::Created::shown : metrics::Created::hidden;
+    const auto page = [&, created](http::MetricsFormat format) {
       const auto begin = std::chrono::steady_clock::now();
       worker.commit_now(std::chrono::milliseconds(100));
       std::string text;
-      metrics::append_text(text, registry.scrape(), own->collect());
+      if (format == http::MetricsFormat::openmetrics) {
+        metrics::append_openmetrics(text, registry.scrape(), own->collect(), created);
+      } else {
+        metrics::append_text(text, registry.scrape(), own->collect());
+      }
       own->scraped(std::chrono::steady_clock::now() - begin);
       return text;
     };

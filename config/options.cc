@@ -222,6 +222,8 @@ constexpr Option kOptions[] = {
      show_limit<&Limits::series>},
     {"limits.series_per_metric", 0, "", "", "limits.series_per_metric", "2000", "", nullptr,
      show_limit<&Limits::series_per_metric>},
+    {"exposition.created_timestamps", 0, "", "", "exposition.created_timestamps", "false", "",
+     nullptr, [](const RunOptions& o) { return show_bool(o.exposition.created_timestamps); }},
 };
 
 }  // namespace
@@ -283,6 +285,7 @@ RunOptions resolve(const CommandLine& line, const std::optional<Settings>& setti
     run.rules = settings->rules;
     run.targets = settings->targets;
     run.limits = settings->limits;
+    run.exposition = settings->exposition;
   }
 
   if (line.config) run.config_file = line.config;

@@ -109,6 +109,7 @@ struct RunOptions {
   From from = From::end;  // of FILE arguments; --from-beginning overrides the targets' too, and so
                           // does --once
   Limits limits;
+  Exposition exposition;
   std::string state_dir = "none";
   int verbosity = 0;
   Colour colour = Colour::automatic;

@@ -195,6 +195,17 @@ constexpr Key<Limits> kLimitKeys[] = {
      "series of one metric (2000)"},
 };
 
+constexpr std::array<std::string_view, 2> kTruth = {"false", "true"};
+
+constexpr Key<Exposition> kExpositionKeys[] = {
+    {"created_timestamps",
+     [](const Reading& r, const Node& v, Exposition& e) {
+       std::size_t i = 0;
+       if (read_word(r, v, kTruth, i)) e.created_timestamps = i == 1;
+     },
+     "true | false: OpenMetrics pages tell since when each counter and histogram counts (false)"},
+};
+
 struct State {
   std::string dir;
 };
@@ -222,6 +233,12 @@ constexpr Key<Settings> kTopKeys[] = {
        note_lines(r, v, "limits.", s);
      },
      "bounds of lines, records and series"},
+    {"exposition",
+     [](const Reading& r, const Node& v, Settings& s) {
+       read_map(r, v, "`exposition`", kExpositionKeys, s.exposition);
+       note_lines(r, v, "exposition.", s);
+     },
+     "what a page of /metrics shows"},
     {"state",
      [](const Reading& r, const Node& v, Settings& s) {
        State state;
@@ -273,6 +290,7 @@ std::vector<DescribedKey> describe_settings() {
   describe(out, "", kTopKeys);
   describe(out, "targets.", kTargetKeys);
   describe(out, "limits.", kLimitKeys);
+  describe(out, "exposition.", kExpositionKeys);
   describe(out, "state.", kStateKeys);
   return out;
 }

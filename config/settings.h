@@ -42,12 +42,18 @@ struct Limits {
   std::uint64_t series_per_metric = 2'000;
 };
 
+// What a page of /metrics shows.
+struct Exposition {
+  bool created_timestamps = false;  // OpenMetrics' `_created`
+};
+
 struct Settings {
   std::optional<ListenAddress> listen;
   std::optional<std::vector<std::string>> packs;  // names; {"auto"}: all shipped; empty: none
   std::vector<std::string> rules;  // files and directories, relative to the working directory
   std::vector<Target> targets;
   Limits limits;
+  Exposition exposition;
   std::optional<std::string> state_dir;  // "none"
   bool has_rules = false;                // metrics, rules, maps ... stand in this file too
   std::string file;                      // as it was named

@@ -466,7 +466,7 @@ void Worker::commit() {
     totals_.targets[target].deleted = rotations.deleted;
   }
   delta_.invocations.clear();  // the statistics' store takes them once there is one
-  if (registry_ != nullptr) registry_->publish(delta_.series);
+  if (registry_ != nullptr) registry_->publish(delta_.series, options_.clock.wall_ns());
   if (own_ != nullptr) {
     own_->publish(totals_);
     own_->committed(options_.clock.steady() - begin);

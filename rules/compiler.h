@@ -34,6 +34,10 @@ class Compiler {
     config::Place place;
     Base base = Base::none;                                  // `unit`, else from the name
     std::vector<std::optional<std::string>> label_defaults;  // by label
+    struct {
+      const Document* document = nullptr;
+      const Node* node = nullptr;
+    } exemplar;  // null: none, or a faulty one
   };
   struct RuleEntry {
     const Document* document = nullptr;
@@ -91,6 +95,11 @@ class Compiler {
   void compile_redactions(const Document& document, const Node& node);
   void compile_redaction(const Document& document, const Node& key, const Node& body);
   void resolve_well_known();
+
+  // exemplars.cc
+  void declare_exemplar(const Document& document, const Node& node, Metric& metric);
+  void check_exemplars();
+  void compile_exemplar(const Metric& metric, Action& action, RuleNames& names);
 
   // rule_compiler.cc: rules
   void compile_rule(const RuleEntry& entry);

@@ -103,6 +103,7 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
   for (const auto& [document, node] : table_nodes_) compile_tables(*document, *node);
   for (const auto& [document, node] : redaction_nodes_) compile_redactions(*document, *node);
   set_->redactions_ = Redactions(std::move(redactions_));
+  check_exemplars();
   for (const Switch& s : switches_) {
     const auto found = rule_entries_.find(s.key->text);
     if (found != rule_entries_.end()) {
@@ -249,8 +250,8 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
   if (config::expect_map(reading(document), body, "a metric")) {
     check_keys(document, body,
                {.allowed = {"type", "help", "labels", "buckets", "unit", "min", "init",
-                            "max_series", "ttl", "aliases"},
-                .later = {"exemplar"}},
+                            "max_series", "ttl", "aliases", "exemplar"},
+                .later = {}},
                "a metric");
     if (const Node* type = body.find("type"); type == nullptr) {
       fault("E011", document, key, "metric `" + key.text + "` has no `type`")
@@ -323,6 +324,7 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
   }
   // A faulty metric is known all the same: what uses it need not be reported too.
   set_->families_.push_back(std::move(spec));
+  if (const Node* exemplar = body.find("exemplar")) declare_exemplar(document, *exemplar, metric);
   set_->family_places_.push_back(metric.place);
   for (std::size_t label = 0; label < policies.size(); ++label) {
     if (policies[label].max == 0) continue;

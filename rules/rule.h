@@ -70,6 +70,13 @@ struct LabelSource {
   const LabelPolicy* policy = nullptr;
 };
 
+// One label of a metric's exemplar.
+struct ExemplarSource {
+  std::string name;
+  Expression value;
+  std::optional<Ref> ref;  // the value is this one name
+};
+
 struct Action {
   enum class Kind : std::uint8_t {
     inc,
@@ -93,8 +100,9 @@ struct Action {
   std::optional<Ref> value_ref;     // the value is this one name
   std::int8_t shift = 0;            // powers of ten between the field's unit and the metric's
   std::int64_t multiplier = 1;
-  std::optional<Base> quantity;     // `unit: auto`
-  std::vector<LabelSource> labels;  // in the order of the family's labels
+  std::optional<Base> quantity;          // `unit: auto`
+  std::vector<LabelSource> labels;       // in the order of the family's labels
+  std::vector<ExemplarSource> exemplar;  // empty: none
   bool loose = false;    // they depend on a row that was taken: nothing to remember them by
   bool expires = false;  // the family has a ttl
 

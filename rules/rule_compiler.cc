@@ -474,6 +474,7 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
     compile_delete(document, node, named->value, action, names);
   } else {
     compile_action_labels(document, node.find("labels"), metric, action, names);
+    compile_exemplar(metric, action, names);
   }
   rule.actions.push_back(std::move(action));
 }

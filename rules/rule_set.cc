@@ -257,6 +257,7 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
     metrics::Series& series = *found->series;
     if (trace != nullptr) trace->series_found(rule, action, series);
     if (action.kind != Action::Kind::set && delta.timers.size() != 0) call_off(series, delta);
+    const Decimal before = series.value;
     bool done = true;
     switch (action.kind) {
       case Action::Kind::inc:
@@ -288,9 +289,13 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
     }
     if (!done) {
       skip(SkipReason::over_limit);
-    } else if (trace != nullptr) {
-      trace->action_done(rule, action, series, number.value);
+      continue;
     }
+    if (!action.exemplar.empty()) {
+      // A histogram's value is its sum: what it grew by is what was observed.
+      exemplify(action, series, series.value - before, scope, delta);
+    }
+    if (trace != nullptr) trace->action_done(rule, action, series, number.value);
   }
 }
 

@@ -83,6 +83,9 @@ class RuleSet {
   // The cell's series, looked up or counted once more; false: refused, for cell.reason.
   bool prepare(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;
   void resolve(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;
+  // Puts the metric's exemplar beside what the action has just counted, if the record has one.
+  static void exemplify(const Action& action, metrics::Series& series, Decimal value, Scope& scope,
+                        Delta& delta);
   // The record's time moves event time. Called when something waits for it, or begins to: while
   // there are no rows and no timers, event time changes nothing, and no record's time is read for
   // it.

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sinks/http/negotiation.h"
 #include "sinks/http/router.h"
 
 namespace logtally::http {
@@ -15,13 +16,12 @@ struct Readiness {
   std::string reason{};  // one line, when not ready
 };
 
-// `page` gives /metrics' text; it may wait (a scrape commits first) and runs on the server's pool,
-// several at a time. `ready` answers at once. Both outlive the server.
-std::vector<Route> metrics_routes(std::function<std::string()> page,
-                                  std::function<Readiness()> ready);
+// /metrics' text in the format that the client likes best.
+using MetricsPage = std::function<std::string(MetricsFormat format)>;
 
-// Whether Accept-Encoding allows gzip (RFC 9110 §12.5.3): named or by `*`, with a q above 0.
-bool accepts_gzip(std::string_view accept_encoding);
+// `page` may wait (a scrape commits first) and runs on the server's pool,
+// several at a time. `ready` answers at once. Both outlive the server.
+std::vector<Route> metrics_routes(MetricsPage page, std::function<Readiness()> ready);
 
 std::string gzip(std::string_view text);
 

@@ -145,6 +145,17 @@ Result<tcp::acceptor> listen(asio::io_context& io, const ListenAddress& address)
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
+// All fields of this name, as if they were one (RFC 9110 §5.2).
+std::string joined(const beast::http::fields& fields, beast::http::field name) {
+  std::string all;
+  const auto [begin, end] = fields.equal_range(name);
+  for (auto field = begin; field != end; ++field) {
+    if (!all.empty()) all += ", ";
+    all += view(field->value());
+  }
+  return all;
+}
+
 Request to_request(const beast::http::request<beast::http::empty_body>& message) {
   const auto method = [&] {
     switch (message.method()) {
@@ -160,12 +171,11 @@ Request to_request(const beast::http::request<beast::http::empty_body>& message)
   }();
   const std::string_view target = view(message.target());
   const std::size_t mark = std::min(target.find('?'), target.size());
-  return Request{
-      .method = method,
-      .path = std::string(target.substr(0, mark)),
-      .query = std::string(target.substr(std::min(mark + 1, target.size()))),
-      .accept = std::string(view(message[beast::http::field::accept])),
-      .accept_encoding = std::string(view(message[beast::http::field::accept_encoding]))};
+  return Request{.method = method,
+                 .path = std::string(target.substr(0, mark)),
+                 .query = std::string(target.substr(std::min(mark + 1, target.size()))),
+                 .accept = joined(message, beast::http::field::accept),
+                 .accept_encoding = joined(message, beast::http::field::accept_encoding)};
 }
 
 // The answer to a head that could not be read; nothing when nobody is there to hear it.

@@ -6,6 +6,8 @@
 #include <limits>
 #include <random>
 
+#include "sinks/metrics/escape.h"
+
 namespace logtally::metrics {
 namespace {
 
@@ -236,6 +238,43 @@ bool Delta::set_count(Series& series, Decimal count) {
   return true;
 }
 
+bool Delta::exemplify(Series& series, Decimal value, std::span<const ExemplarLabel> labels,
+                      std::optional<std::int64_t> time_ns) {
+  std::size_t characters = 0;
+  bool any = false;
+  for (const ExemplarLabel& label : labels) {
+    if (label.value.empty()) continue;
+    any = true;
+    if (label.value.size() > 4 * kMaxExemplarCharacters) return false;
+    characters += label.name.size() + count_characters(label.value);
+  }
+  if (!any || characters > kMaxExemplarCharacters) return false;
+  std::uint16_t bucket = 0;
+  if (series.bucket_count != 0) {
+    for (const Decimal& bound : specs_[series.family]->buckets)
+      bucket = static_cast<std::uint16_t>(bucket + (value > bound));
+  }
+  const auto place = std::ranges::lower_bound(series.exemplars, bucket, {},
+                                              [](const Exemplar& e) { return e.bucket; });
+  Exemplar& exemplar = place != series.exemplars.end() && place->bucket == bucket
+                           ? *place
+                           : *series.exemplars.insert(place, Exemplar{});
+  exemplar.bucket = bucket;
+  exemplar.value = value;
+  exemplar.time_ns = time_ns;
+  exemplar.labels.clear();
+  for (const ExemplarLabel& label : labels) {
+    if (label.value.empty()) continue;
+    if (!exemplar.labels.empty()) exemplar.labels += ',';
+    exemplar.labels.append(label.name).append("=\"");
+    append_escaped(exemplar.labels, label.value, Escape::with_quote);
+    exemplar.labels += '"';
+  }
+  series.exemplars_changed = true;
+  touch(series);
+  return true;
+}
+
 Series& Delta::at(FamilyId family, std::size_t number) { return families_[family]->series[number]; }
 
 void Delta::expire(Series& series) {
@@ -254,6 +293,9 @@ void Delta::remove(Series& series) {
   series.origin = {};
   series.origin.time_ns = std::numeric_limits<std::int64_t>::min();
   std::fill(series.buckets, series.buckets + series.bucket_count, 0);
+  series.exemplars.clear();
+  series.exemplars_changed = true;
+  series.created_ns = 0;
 }
 
 std::size_t Delta::size() const {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,19 @@ struct Origin {
   constexpr auto operator<=>(const Origin&) const = default;
 };
 
+// One counted value and what names the record that it came from (`trace_id`): OpenMetrics shows it
+// beside a counter or a histogram's bucket.
+struct Exemplar {
+  std::uint16_t bucket = 0;  // of Series::buckets; a counter has 0 only
+  std::string labels;        // as a page has them, escaped: trace_id="4bf9",span_id="1"
+  Decimal value;
+  std::optional<std::int64_t> time_ns{};  // of the record, since 1970
+};
+struct ExemplarLabel {
+  std::string_view name;
+  std::string_view value;  // as it stands in the record
+};
+
 // One series: immutable labels, and the value as counted so far.
 struct Series {
   FamilyId family = 0;
@@ -44,6 +58,9 @@ struct Series {
   // Event time of the last touch, as far as the family has a ttl; the least: not known.
   std::int64_t touched_ns = std::numeric_limits<std::int64_t>::min();
   std::vector<std::string> labels;  // values, in the order of FamilySpec::labels; valid UTF-8
+  std::vector<Exemplar> exemplars;  // the last of each bucket that has one, by bucket
+  bool exemplars_changed = false;   // since they were published
+  std::int64_t created_ns = 0;      // when it was first published, since 1970; 0: not yet
 
   bool has_value() const { return live || kept; }
 };
@@ -94,6 +111,12 @@ class Delta {
   // count is added.
   bool set_count(Series& series, Decimal count);
 
+  // Puts an exemplar beside what was counted last: `value` is what a histogram observed, or what a
+  // counter grew by. It replaces the one of the same bucket. Labels without a value are left out;
+  // false, and nothing has changed, when there are none or they are too long.
+  bool exemplify(Series& series, Decimal value, std::span<const ExemplarLabel> labels,
+                 std::optional<std::int64_t> time_ns);
+
   // Takes the series off the page. Should it come back, it starts anew.
   void remove(Series& series);
   // Takes the series off the page, and keeps its value: should it come back, it goes on. It keeps
@@ -122,6 +145,8 @@ class Delta {
   void clear_touched();
 
   static constexpr std::size_t kMaxLabelBytes = 256;
+  // Of an exemplar's label names and values together: OpenMetrics' own limit.
+  static constexpr std::size_t kMaxExemplarCharacters = 128;
 
  private:
   struct Family;

@@ -16,9 +16,9 @@ Registry::Registry(const Delta& delta) {
   }
 }
 
-void Registry::publish(Delta& delta) {
+void Registry::publish(Delta& delta, std::int64_t now_ns) {
   const std::lock_guard lock(mutex_);
-  for (const Series* series : delta.touched()) {
+  for (Series* series : delta.touched()) {
     std::vector<SeriesSnapshot>& published = families_[series->family].series;
     if (published.size() <= series->number) published.resize(series->number + 1);
     SeriesSnapshot& snapshot = published[series->number];
@@ -34,6 +34,15 @@ void Registry::publish(Delta& delta) {
     }
     snapshot.leaving = !series->live;
     snapshot.seen = false;
+    if (series->created_ns == 0) series->created_ns = now_ns;
+    snapshot.created_ns = series->created_ns;
+    if (series->exemplars_changed || (!snapshot.exemplars && !series->exemplars.empty())) {
+      // A new one each time: scrapes share what they have got.
+      snapshot.exemplars = series->exemplars.empty()
+                               ? nullptr
+                               : std::make_shared<const std::vector<Exemplar>>(series->exemplars);
+      series->exemplars_changed = false;
+    }
     if (!snapshot.labels)
       snapshot.labels = std::make_shared<const std::vector<std::string>>(series->labels);
     snapshot.value = series->value;

@@ -22,6 +22,8 @@ struct SeriesSnapshot {
       buckets;           // histogram: observations per bucket, not cumulative; last: +Inf
   bool leaving = false;  // expired before a scrape saw this value: shown to the next one, once
   bool seen = false;     // by a scrape, as it is; of families with a ttl
+  std::shared_ptr<const std::vector<Exemplar>> exemplars{};  // by bucket; null: none
+  std::int64_t created_ns = 0;  // wall clock of the first publish, since 1970; 0: not known
 };
 
 struct FamilySnapshot {
@@ -33,8 +35,9 @@ class Registry {
  public:
   explicit Registry(const Delta& delta);
 
-  // Takes the touched series' values and forgets that they were touched.
-  void publish(Delta& delta);
+  // Takes the touched series' values and forgets that they were touched. Series that are new are
+  // marked as created at `now_ns` (0: nobody asks).
+  void publish(Delta& delta, std::int64_t now_ns = 0);
 
   // The series as committed, without those that have expired.
   std::vector<FamilySnapshot> snapshot() const;

@@ -279,8 +279,9 @@ TEST_CASE("options: --print-config names the origin of each value") {
   World world;
   world.environment["METRICS_PORT"] = "9091";
   world.files = {"logtally.yaml"};
-  const std::string text = print_config(resolve(
-      world.good({"--tee"}), settings_of("version: 1\npacks: [aria]\nlimits: {series: 9}\n")));
+  const std::string text = print_config(
+      resolve(world.good({"--tee"}), settings_of("version: 1\npacks: [aria]\nlimits: {series: 9}\n"
+                                                 "exposition: {created_timestamps: true}\n")));
   const auto has = [&](const std::string& value, const std::string& origin) {
     const std::size_t at = text.find(value);
     if (at == std::string::npos) return false;
@@ -293,6 +294,7 @@ TEST_CASE("options: --print-config names the origin of each value") {
   CHECK(has("tee: true", "flag --tee"));
   CHECK(has("limits.series: 9", "file logtally.yaml:3"));
   CHECK(has("limits.record_lines: 1000", "default"));
+  CHECK(has("exposition.created_timestamps: true", "file logtally.yaml:4"));
   CHECK(has("state-dir: none", "default"));
 
   world.environment = {{"FORCE_COLOR", "1"}, {"LOGTALLY_CONFIG", "/x.yaml"}};

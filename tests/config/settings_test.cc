@@ -39,6 +39,7 @@ targets:
   - {name: b, path: [b.log, ../c.log]}
 limits: {line_bytes: 1MB, record_bytes: 2MiB, record_lines: 10, series: 100, series_per_metric: 5}
 state: {dir: none}
+exposition: {created_timestamps: true}
 metrics: {x: {anything: goes}}
 )");
   CHECK(s.listen == ListenAddress{"127.0.0.1", 9000});
@@ -55,6 +56,8 @@ metrics: {x: {anything: goes}}
   CHECK(s.limits.line_bytes == 1'000'000);
   CHECK(s.limits.record_bytes == 2 * 1024 * 1024);
   CHECK(s.limits.series_per_metric == 5);
+  CHECK(s.exposition.created_timestamps);
+  CHECK(s.lines.at("exposition.created_timestamps") == 14);
   CHECK(s.state_dir == "none");
   CHECK(s.has_rules);
   CHECK(s.lines.at("packs") == 3);

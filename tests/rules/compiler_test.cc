@@ -140,7 +140,7 @@ TEST_CASE("compiler: faults of declarations") {
       {"metrics:\n  c: {type: countr, help: h}\n", "2:13 E013\n"},
       {"metrics:\n  c: {type: summary, help: h}\n", "2:13 E013\n"},
       {"metrics:\n  c: {type: counter, help: [h]}\n", "2:28 E010\n"},
-      {"metrics:\n  c: {type: counter, help: h, exemplar: {}}\n", "2:31 E014\n"},
+      {"metrics:\n  c: {type: counter, help: h, exemplar: {}}\n", "2:41 E011\n"},
       {"metrics:\n  c: {type: counter, help: h, aliases: [9d]}\n", "2:40 E032\n"},
       {"metrics:\n  c: {type: counter, help: h, labels: {a: {max: 0}}}\n", "2:49 E013\n"},
       {"metrics:\n  1c: {type: counter, help: h}\n", "2:3 E032\n"},
