@@ -138,7 +138,7 @@ void show_series(Page& page, const Explanation::Action& action) {
   if (action.kind == "observe") {
     what += fmt::format("  {}{}{}  le=\"{}\"", read, value, unit, action.bucket.value_or("+Inf"));
   } else if (action.kind == "set") {
-    what += fmt::format("  {}= {}{}", read, value, unit);
+    what += fmt::format("  = {}{}{}", read, value, unit);
     if (action.before) what += fmt::format("  (was {})", metrics::to_string(*action.before));
   } else {
     what += fmt::format("  {}{}{}", read, signed_text(*action.value), unit);

@@ -60,7 +60,9 @@ bool nearly(const Test& test, std::string_view seen) {
     return std::any_of(test.inner.begin(), test.inner.end(),
                        [&](const Test& inner) { return nearly(inner, seen); });
   if (test.kind != Test::Kind::equal || test.text.size() < 4 || seen.size() > 256) return false;
-  return config::edit_distance(test.text, seen) <= std::max<std::size_t>(1, test.text.size() / 5);
+  const std::size_t most = std::max<std::size_t>(1, test.text.size() / 5);
+  if (seen.size() > test.text.size() + most || seen.size() + most < test.text.size()) return false;
+  return config::edit_distance(test.text, seen) <= most;
 }
 
 // Keys of the outermost object of a text that is one JSON object.
@@ -154,7 +156,11 @@ std::string Explanation::Series::text() const {
 }
 
 Explainer::Explainer(const RuleSet& rules, std::function<void(const Explanation&)> tell)
-    : rules_(rules), tell_(std::move(tell)) {}
+    : rules_(rules), tell_(std::move(tell)) {
+  for (const Rule& rule : rules.rules()) places_.push_back(place_text(rule.place));
+  for (std::size_t slot = 0; slot < rules.plan().slot_count(); ++slot)
+    slot_paths_.push_back(to_string(rules.plan().path_of(static_cast<SlotId>(slot))));
+}
 
 // ---------------------------------------------------------------- the record
 
@@ -247,7 +253,7 @@ void Explainer::describe_format(const Event& event) {
       continue;
     }
     Explanation::OtherFormat other{.name = format.name, .why = {}};
-    if (const auto why = misfit(format.pattern, PatternUse::format, first, format.layout)) {
+    if (const auto why = misfits_.find(format.pattern, PatternUse::format, first, format.layout)) {
       other.why = why->why;
     } else if (format.has_fields && now_.pattern.empty()) {
       other.why = "its `<fields>` are no JSON object, dict or key=value pairs";
@@ -304,9 +310,7 @@ Explainer::Found Explainer::find(FieldId field) const {
   const auto look = [&](const Event& event, bool in_fields) -> Found {
     for (const SlotId slot : rules_.plan().candidates(field)) {
       if (event.has(slot) && event.slot(slot).present())
-        return {.token = event.slot(slot),
-                .path = to_string(rules_.plan().path_of(slot)),
-                .in_fields = in_fields};
+        return {.token = event.slot(slot), .path = slot_paths_[slot], .in_fields = in_fields};
     }
     return {};
   };
@@ -364,7 +368,7 @@ Explanation::Named Explainer::named(const std::string& name, const Ref& ref) con
     if (!found.token.present()) {
       std::string looked;
       for (const SlotId slot : rules_.plan().candidates(field))
-        looked += (looked.empty() ? "" : ", ") + in_ticks(to_string(rules_.plan().path_of(slot)));
+        looked += (looked.empty() ? "" : ", ") + in_ticks(slot_paths_[slot]);
       told.note = "missing" + (rules_.plan().candidates(field).size() > 1 ? ": none of " + looked
                                                                           : std::string());
     } else if (found.in_fields) {
@@ -383,7 +387,7 @@ Explanation::Named Explainer::named(const std::string& name, const Ref& ref) con
 Explanation::Rule& Explainer::begin(const Rule& rule) {
   Explanation::Rule& told = now_.rules.emplace_back();
   told.name = rule.name;
-  told.place = place_text(rule.place);
+  told.place = places_[static_cast<std::size_t>(&rule - rules_.rules().data())];
   return told;
 }
 
@@ -437,7 +441,7 @@ void Explainer::fail_pattern(const Rule& rule, Explanation::Rule& told) {
   const Pattern* nearest = &rule.patterns.front();
   for (const Pattern& pattern : rule.patterns) {
     if (!may_be_near(pattern, message)) continue;
-    auto found = misfit(pattern, PatternUse::message, message);
+    auto found = misfits_.find(pattern, PatternUse::message, message);
     if (!found) {  // it fits, so its `<fields>` were none
       found = Misfit{.fitted = pattern.literal_bytes(),
                      .wanted = "<fields>",

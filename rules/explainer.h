@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "rules/explanation.h"
+#include "rules/misfit.h"
 #include "rules/rule_set.h"
 #include "rules/trace.h"
 
@@ -75,6 +76,9 @@ class Explainer : public TraceSink {
   void describe_fields(const Rule& rule, Explanation::Rule& told) const;
 
   const RuleSet& rules_;
+  Misfits misfits_;
+  std::vector<std::string> places_;      // of the rules, FILE:LINE
+  std::vector<std::string> slot_paths_;  // of the fields' slots
   std::function<void(const Explanation&)> tell_;
   Explanation now_;
   Scope* scope_ = nullptr;          // of the record that is counted

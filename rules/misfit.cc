@@ -18,39 +18,6 @@ bool name_char(char c) {
 }
 bool blank(char c) { return c == ' ' || c == '\t'; }
 
-// Places in a pattern's source: where captures stand, and where it may be cut.
-struct Layout {
-  struct Span {
-    std::size_t begin = 0;
-    std::size_t end = 0;
-  };
-  std::vector<Span> captures;
-  std::vector<std::size_t> cuts;  // behind literal text; the first is 0
-};
-
-Layout lay_out(std::string_view source) {
-  Layout layout;
-  layout.cuts.push_back(0);
-  std::size_t backslashes = 0;
-  for (std::size_t i = 0; i < source.size();) {
-    const char c = source[i];
-    const bool capture = c == '<' && backslashes % 2 == 0 && i + 1 < source.size() &&
-                         (source.substr(i + 1).starts_with("...") ||
-                          (name_char(source[i + 1]) && source[i + 1] > '9'));
-    if (capture) {
-      const std::size_t close = std::min(source.find('>', i), source.size() - 1);
-      layout.captures.push_back({i, close + 1});
-      i = close + 1;
-      backslashes = 0;
-      continue;
-    }
-    backslashes = c == '\\' ? backslashes + 1 : 0;
-    ++i;
-    if (c != '\\') layout.cuts.push_back(i);
-  }
-  return layout;
-}
-
 std::optional<TimeLayout> time_layout(std::string_view written) {
   if (written.empty()) return std::nullopt;
   const std::size_t newline = std::min(written.find('\n'), written.size());
@@ -65,20 +32,48 @@ std::string quoted(std::string_view text) { return "`" + config::printable(text,
 
 }  // namespace
 
-std::optional<Misfit> misfit(const Pattern& pattern, PatternUse use, std::string_view text,
-                             std::string_view layout) {
+Misfits::Known Misfits::look_at(std::string_view source) {
+  Known known;
+  known.cuts.push_back(0);
+  std::size_t backslashes = 0;
+  for (std::size_t i = 0; i < source.size();) {
+    const char c = source[i];
+    const bool capture = c == '<' && backslashes % 2 == 0 && i + 1 < source.size() &&
+                         name_char(source[i + 1]) && source[i + 1] > '9';
+    if (capture) {
+      const std::size_t close = std::min(source.find('>', i), source.size() - 1);
+      known.captures.push_back({i, close + 1});
+      i = close + 1;
+      backslashes = 0;
+      continue;
+    }
+    backslashes = c == '\\' ? backslashes + 1 : 0;
+    ++i;
+    if (c != '\\') known.cuts.push_back(i);
+  }
+  return known;
+}
+
+std::optional<Misfit> Misfits::find(const Pattern& pattern, PatternUse use, std::string_view text,
+                                    std::string_view layout) {
   std::array<std::string_view, Pattern::kMaxCaptures> captures;
   if (pattern.match(text, captures)) return std::nullopt;
   const std::string& source = pattern.source();
-  const Layout places = lay_out(source);
+  const auto [at_known, born] = known_.try_emplace(&pattern);
+  Known& places = at_known->second;
+  if (born) places = look_at(source);
 
   // The text behind what the beginning of the pattern takes; nothing when that does not fit.
   const auto behind = [&](std::size_t cut) -> std::optional<std::string_view> {
     if (cut == 0) return text;
-    auto compiled =
-        Pattern::compile(source.substr(0, cut) + std::string(kRest), use, time_layout(layout));
-    const auto* beginning = std::get_if<Pattern>(&compiled);
-    if (beginning == nullptr || !beginning->match(text, captures)) return std::nullopt;
+    const auto [found, fresh] = places.beginnings.try_emplace(cut);
+    if (fresh) {
+      auto compiled =
+          Pattern::compile(source.substr(0, cut) + std::string(kRest), use, time_layout(layout));
+      if (auto* beginning = std::get_if<Pattern>(&compiled)) found->second = std::move(*beginning);
+    }
+    const std::optional<Pattern>& beginning = found->second;
+    if (!beginning || !beginning->match(text, captures)) return std::nullopt;
     return captures[beginning->captures().size() - 1];
   };
   // A longer beginning fits only if the shorter ones do.
@@ -90,15 +85,15 @@ std::optional<Misfit> misfit(const Pattern& pattern, PatternUse use, std::string
   found.seen = rest;
   const auto captured = [&](std::size_t at) {
     return std::any_of(places.captures.begin(), places.captures.end(),
-                       [&](const Layout::Span& span) { return at >= span.begin && at < span.end; });
+                       [&](const Known::Span& span) { return at >= span.begin && at < span.end; });
   };
   for (std::size_t at = 0; at < *last; ++at) found.fitted += !captured(at) && !blank(source[at]);
   const auto capture = std::find_if(places.captures.begin(), places.captures.end(),
-                                    [&](const Layout::Span& span) { return span.begin >= *last; });
+                                    [&](const Known::Span& span) { return span.begin >= *last; });
   const bool at_capture = capture != places.captures.end() && capture->begin == *last;
   const std::size_t literal = at_capture ? capture->end : *last;
   const auto next = std::find_if(places.captures.begin(), places.captures.end(),
-                                 [&](const Layout::Span& span) { return span.begin >= literal; });
+                                 [&](const Known::Span& span) { return span.begin >= literal; });
   std::string wanted = source.substr(
       literal, (next == places.captures.end() ? source.size() : next->begin) - literal);
   if (!at_capture) {

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "rules/pattern.h"
 
@@ -19,9 +21,28 @@ struct Misfit {
   std::string why;     // one line for people: "`FOO` is no level"
 };
 
-// Nothing when the pattern fits. `layout`: as in Format::layout.
-std::optional<Misfit> misfit(const Pattern& pattern, PatternUse use, std::string_view text,
+// Keeps the beginnings of the patterns that it was asked about. Not thread-safe.
+class Misfits {
+ public:
+  // Nothing when the pattern fits. The pattern outlives this; `layout`: as in Format::layout.
+  std::optional<Misfit> find(const Pattern& pattern, PatternUse use, std::string_view text,
                              std::string_view layout = {});
+
+ private:
+  // Places in a pattern's source: where captures stand, and where it may be cut.
+  struct Known {
+    struct Span {
+      std::size_t begin = 0;
+      std::size_t end = 0;
+    };
+    std::vector<Span> captures;
+    std::vector<std::size_t> cuts;  // behind literal text; the first is 0
+    std::map<std::size_t, std::optional<Pattern>> beginnings;  // by cut
+  };
+  static Known look_at(std::string_view source);
+
+  std::map<const Pattern*, Known> known_;
+};
 
 // Whether a text comes from a time as people would write one: "RFC 3339", "Unix seconds" ... of a
 // text that parse_timestamp() reads.
