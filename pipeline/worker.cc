@@ -30,11 +30,6 @@ rules::Wrapping wrapping_of(Wrapper taken_off) {
   return taken_off == Wrapper::cri ? rules::Wrapping::cri : rules::Wrapping::none;
 }
 
-// Streams of one generation lie side by side.
-std::uint64_t stream_key(std::uint32_t generation, Stream stream) {
-  return std::uint64_t{generation} << 2 | static_cast<std::uint64_t>(stream);
-}
-
 }  // namespace
 
 Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, WorkerOptions options)
@@ -219,10 +214,11 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
         return behind;
       }
     }
-    const char* const newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
+    const auto [newline, plain] = rules::find_line_end(line);
     origin_.end = offset(newline + 1);
     count_text({line, static_cast<std::size_t>(newline - line)},
-               open_record(chunk.generation, Stream::none), chunk.target, true, suspect, totals);
+               open_record(chunk.generation, Stream::none), chunk.target,
+               {.in_chunk = true, .plain = plain, .suspect = suspect}, totals);
     return newline + 1;
   }
 
@@ -259,23 +255,24 @@ void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target,
       origin_.has_time = true;
     }
   }
-  count_text(record.text, open_record(record.generation, record.stream), target, !record.wrapped,
-             redactor_.active(), totals);
+  count_text(record.text, open_record(record.generation, record.stream), target,
+             {.in_chunk = !record.wrapped, .plain = false, .suspect = redactor_.active()}, totals);
 }
 
 // One line of a stream, without its newline (which stands behind it): a record, or the continuation
 // of the one above.
 void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t target,
-                        bool in_chunk, bool suspect, metrics::TargetTotals& totals) {
+                        LineTraits traits, metrics::TargetTotals& totals) {
   rules::Event& event = events_[spare_];
   scratches_[spare_].clear();
   std::string_view text = line;
+  bool suspect = traits.suspect;
   if (suspect) [[unlikely]] {
     suspect = rules_->redactions().suspects(line) != 0;
     std::fill(line_redactions_.begin(), line_redactions_.end(), 0);
     if (suspect) text = redactor_.redact(line, &line_redactions_);
   }
-  const rules::LineKind kind = decoder_.decode(text, event, scratches_[spare_]);
+  const rules::LineKind kind = decoder_.decode(text, event, scratches_[spare_], traits.plain);
   if (kind == rules::LineKind::failed_json || kind == rules::LineKind::failed_nul) {
     ++(kind == rules::LineKind::failed_json ? totals.failed_json : totals.failed_nul);
     if (options_.trace != nullptr)
@@ -291,14 +288,14 @@ void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t t
     return;
   }
   finish(open);
-  event.origin = origin_;
+  event.origin = origin_;  // an open record's as well, as long as it is live
   ++(kind == rules::LineKind::bare ? totals.bare : totals.parsed);
   if (kind == rules::LineKind::json) {
     if (suspect) add_redactions(line_redactions_);
     evaluate(event, totals);
   } else {
     open.suspect = suspect;
-    begin(open, line, target, in_chunk && !suspect);
+    begin(open, line, target, traits.in_chunk && !suspect);
   }
 }
 
@@ -313,12 +310,9 @@ void Worker::add_redactions(rules::RedactionCounts& counts) {
   }
 }
 
-Worker::OpenRecord& Worker::open_record(std::uint32_t generation, Stream stream) {
-  const std::uint64_t key = stream_key(generation, stream);
-  if (last_open_ == nullptr || last_key_ != key) {
-    last_open_ = &open_[key];
-    last_key_ = key;
-  }
+Worker::OpenRecord& Worker::find_open_record(std::uint64_t key) {
+  last_open_ = &open_[key];
+  last_key_ = key;
   return *last_open_;
 }
 
@@ -327,7 +321,6 @@ void Worker::begin(OpenRecord& open, std::string_view line, std::uint32_t target
   ++pending_;
   open.live = true;
   open.target = target;
-  open.origin = origin_;
   open.line = line;
   open.rest = {};
   open.lines = 1;
@@ -335,13 +328,14 @@ void Worker::begin(OpenRecord& open, std::string_view line, std::uint32_t target
   if (in_chunk) {
     spare_ = 1 - spare_;  // its event stays as it is until it is finished or kept
   } else {
-    keep(open);
+    open.origin = origin_;
+    keep_text(open);
   }
 }
 
 void Worker::append(OpenRecord& open, std::string_view line) {
   if (!open.live) open.last = options_.clock.steady();
-  open.origin.end = origin_.end;
+  (open.live ? events_[1 - spare_].origin : open.origin).end = origin_.end;
   // More than anybody wants to look at is joined, and no longer kept; whichever way the lines came,
   // the same is kept.
   const std::size_t size =
@@ -362,6 +356,11 @@ void Worker::append(OpenRecord& open, std::string_view line) {
 // From now on the record's text is its own.
 void Worker::keep(OpenRecord& open) {
   if (!open.live) return;
+  open.origin = events_[1 - spare_].origin;
+  keep_text(open);
+}
+
+void Worker::keep_text(OpenRecord& open) {
   open.live = false;
   open.text.assign(open.line);
   open.first = open.line.size();
@@ -406,7 +405,6 @@ void Worker::finish(OpenRecord& open) {
     event.origin = open.origin;
     whole = text.size() > open.first ? text : std::string_view();
   }
-  event.origin.end = open.origin.end;
   open.live = false;
   event.rest = {};
   if (whole.data() != nullptr) {

@@ -91,8 +91,8 @@ class Worker {
     bool pending = false;
     bool live = false;
     std::uint32_t target = 0;
-    rules::RecordOrigin origin;
-    std::string file;       // origin.file, once it is kept
+    rules::RecordOrigin origin;  // kept; a live one's is its event's
+    std::string file;            // origin.file, once it is kept
     std::string_view line;  // live: the first line
     std::string_view rest;  // live: the lines behind it, with their newlines
     std::string text;       // kept: both, and room to read behind
@@ -108,12 +108,26 @@ class Worker {
                          metrics::TargetTotals& totals);
   void count_unwrapped(const Unwrapped& record, std::uint32_t target,
                        metrics::TargetTotals& totals);
-  void count_text(std::string_view line, OpenRecord& open, std::uint32_t target, bool in_chunk,
-                  bool suspect, metrics::TargetTotals& totals);
-  OpenRecord& open_record(std::uint32_t generation, Stream stream);
+  struct LineTraits {
+    bool in_chunk = false;  // it stands there with the lines behind it
+    bool plain = false;     // it has no control characters
+    bool suspect = false;   // it may hold something to redact
+  };
+  void count_text(std::string_view line, OpenRecord& open, std::uint32_t target, LineTraits traits,
+                  metrics::TargetTotals& totals);
+  // Streams of one generation lie side by side.
+  static std::uint64_t stream_key(std::uint32_t generation, Stream stream) {
+    return std::uint64_t{generation} << 2 | static_cast<std::uint64_t>(stream);
+  }
+  OpenRecord& open_record(std::uint32_t generation, Stream stream) {
+    const std::uint64_t key = stream_key(generation, stream);
+    return last_open_ != nullptr && last_key_ == key ? *last_open_ : find_open_record(key);
+  }
+  OpenRecord& find_open_record(std::uint64_t key);
   void begin(OpenRecord& open, std::string_view line, std::uint32_t target, bool in_chunk);
   void append(OpenRecord& open, std::string_view line);
   void keep(OpenRecord& open);
+  void keep_text(OpenRecord& open);
   void add_redactions(rules::RedactionCounts& counts);
   void finish(OpenRecord& open);
   void pass_silence();

@@ -95,6 +95,9 @@ void Compiler::compile_format(const Document& document, const Node& key, const N
                                                      : set_->plan_.field({capture.name});
     format.slots.push_back(fields || time ? kNoSlot : set_->plan_.candidates(field)[0]);
   }
+  format.ends_with_message =
+      !format.slots.empty() && format.pattern.captures().back().name == "message" &&
+      format.slots.back() == set_->plan_.candidates(set_->known_.message).front();
   constexpr std::string_view kTime = "<time>";
   if (!has_layout && source->text.starts_with(kTime)) {
     const std::string_view behind = std::string_view(source->text).substr(kTime.size());

@@ -34,12 +34,15 @@ inline void each_word(const LabelMemo::Part& part, F&& f) {
 
 LabelMemo::Cell* LabelMemo::find(std::span<const Part> key) {
   std::uint64_t hash = 0x9E3779B97F4A7C15ULL;
+  std::uint64_t* next = key_.data();
   for (const Part& part : key) {
     each_word(part, [&](std::uint64_t word) {
+      *next++ = word;
       hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
       hash ^= hash >> 32;
     });
   }
+  const auto size = static_cast<std::size_t>(next - key_.data());
   if (!entries_.empty()) {
     for (std::size_t at = hash & (entries_.size() - 1); entries_[at].cells != 0;
          at = (at + 1) & (entries_.size() - 1)) {
@@ -47,17 +50,10 @@ LabelMemo::Cell* LabelMemo::find(std::span<const Part> key) {
       if (entry.hash != hash) continue;
       // Keys of one rule have the same number of parts, and a part's first word tells its length:
       // different keys differ in a word before either ends.
-      const std::uint64_t* stored = words_.data() + entry.key;
-      std::uint64_t differing = 0;
-      for (const Part& part : key) {
-        const std::uint64_t* const before = stored;
-        if (*before != (std::uint64_t{part.meaning} << 32 | part.size)) {
-          differing = 1;
-          break;
-        }
-        each_word(part, [&](std::uint64_t word) { differing |= word ^ *stored++; });
-      }
-      if (differing == 0) return &cells_[entry.cells - 1];
+      const std::uint64_t* const stored = words_.data() + entry.key;
+      std::size_t same = 0;
+      while (same < size && stored[same] == key_[same]) ++same;
+      if (same == size) return &cells_[entry.cells - 1];
     }
   }
   if (used_ == kMaxEntries || words_.size() > kMaxKeyWords) {  // unbounded labels: begin anew
@@ -72,7 +68,7 @@ LabelMemo::Cell* LabelMemo::find(std::span<const Part> key) {
   entries_[at] = {.hash = hash,
                   .key = static_cast<std::uint32_t>(words_.size()),
                   .cells = static_cast<std::uint32_t>(cells_.size() + 1)};
-  for (const Part& part : key) each_word(part, [&](std::uint64_t word) { words_.push_back(word); });
+  words_.insert(words_.end(), key_.data(), next);
   cells_.resize(cells_.size() + actions_);
   ++used_;
   return &cells_[entries_[at].cells - 1];

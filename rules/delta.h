@@ -76,6 +76,8 @@ class LabelMemo {
   std::size_t used_ = 0;
   std::vector<Entry> entries_;
   std::vector<std::uint64_t> words_;
+  std::vector<std::uint64_t> key_ =  // the words of the key that is looked up
+      std::vector<std::uint64_t>(kMaxParts * (kMaxPartBytes / 8 + 2));
   std::vector<Cell> cells_;
 };
 
@@ -132,6 +134,7 @@ struct Delta {
   // Working memory of count(), kept so that nothing is allocated per record.
   Scope scope;
   std::vector<RuleIndex> candidates;
+  std::array<LabelMemo::Part, LabelMemo::kMaxParts> label_key;
   std::vector<LabelMemo::Cell> loose_cells;  // of labels too long to remember
   std::string table_key;
   std::vector<std::string> texts;  // columns on their way into a table

@@ -168,7 +168,7 @@ const std::vector<RuleIndex>* Dispatch::Values::find(std::string_view text) cons
   return nullptr;
 }
 
-void Dispatch::finish() {
+void Dispatch::finish(const WellKnownFields& known) {
   on_slot_.resize(plan_.slot_count());
   mask_.assign((plan_.slot_count() + 64) / 64, 0);
   const auto file = [&](FieldId field, std::int16_t values, std::int16_t presence) {
@@ -178,7 +178,10 @@ void Dispatch::finish() {
       const auto same = std::find_if(entries.begin(), entries.end(),
                                      [&](const OnSlot& e) { return e.field == field; });
       if (same == entries.end()) {
-        entries.push_back({.field = field, .values = values, .presence = presence});
+        entries.push_back({.field = field,
+                           .values = values,
+                           .presence = presence,
+                           .first = slot == plan_.candidates(field).front()});
       } else {
         if (values >= 0) same->values = values;
         if (presence >= 0) same->presence = presence;
@@ -191,6 +194,70 @@ void Dispatch::finish() {
   }
   for (std::size_t i = 0; i < presence_.size(); ++i)
     file(presence_[i].first, -1, static_cast<std::int16_t>(i));
+  for (const std::uint16_t child : prefixes_[0].children) {
+    const char first = prefixes_[child].label[0];
+    begins_prefix_[static_cast<unsigned char>(first)] = true;
+    if (first == ' ') begins_prefix_['\t'] = true;
+  }
+  const auto of_message = [&](SlotId slot) {
+    const std::vector<SlotId>& slots = plan_.candidates(known.message);
+    return std::find(slots.begin(), slots.end(), slot) != slots.end();
+  };
+  const auto mixed = [&](FieldId field) {
+    const std::vector<SlotId>& slots = plan_.candidates(field);
+    const auto count = std::count_if(slots.begin(), slots.end(), of_message);
+    return count != 0 && count != static_cast<std::ptrdiff_t>(slots.size());
+  };
+  header_decides_ = !(uses_level_ && mixed(known.level));
+  for (std::size_t slot = 0; slot < on_slot_.size(); ++slot) {
+    for (const OnSlot& entry : on_slot_[slot]) {
+      header_decides_ = header_decides_ && !mixed(entry.field);
+      files_message_ = files_message_ || of_message(static_cast<SlotId>(slot));
+    }
+  }
+}
+
+template <class Take>
+inline void Dispatch::of_slot(SlotId slot, Scope& scope, Take&& take) const {
+  const Event& event = scope.event();
+  const Token& token = event.slot(slot);
+  if (!token.present()) return;
+  for (const OnSlot& entry : on_slot_[slot]) {
+    // The field's value is that of its first candidate that is there.
+    if (!entry.first && another_before(slot, entry.field, event)) continue;
+    if (entry.presence >= 0) take(presence_[static_cast<std::size_t>(entry.presence)].second);
+    if (entry.values < 0) continue;
+    const Values& values = values_[static_cast<std::size_t>(entry.values)];
+    if (const std::vector<RuleIndex>* rules = values.find(scope.text(token))) take(*rules);
+  }
+}
+
+std::vector<RuleIndex> Dispatch::of_header(Scope& scope, const WellKnownFields& known) const {
+  std::vector<RuleIndex> rules = always_;
+  const auto take = [&](const std::vector<RuleIndex>& more) {
+    rules.insert(rules.end(), more.begin(), more.end());
+  };
+  const std::vector<SlotId>& of_message = plan_.candidates(known.message);
+  scope.event().for_each(mask_, [&](SlotId slot) {
+    if (std::find(of_message.begin(), of_message.end(), slot) == of_message.end())
+      of_slot(slot, scope, take);
+  });
+  if (uses_level_) {
+    const Token level =
+        scope.token({.source = Ref::Source::field, .index = known.level, .under = Ref::kNoField});
+    if (level.present()) take(by_level_[static_cast<std::size_t>(parse_level(scope.text(level)))]);
+  }
+  std::sort(rules.begin(), rules.end());
+  rules.erase(std::unique(rules.begin(), rules.end()), rules.end());
+  return rules;
+}
+
+bool Dispatch::another_before(SlotId slot, FieldId field, const Event& event) const {
+  for (const SlotId candidate : plan_.candidates(field)) {
+    if (candidate == slot) return false;
+    if (event.has(candidate) && event.slot(candidate).present()) return true;
+  }
+  return false;
 }
 
 std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFields& known,
@@ -199,47 +266,39 @@ std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFie
   // sorted.
   const std::vector<RuleIndex>* only = nullptr;
   std::size_t lists = 0;
-  const auto take = [&](const std::vector<RuleIndex>& rules) {
-    if (rules.empty()) return;
-    if (++lists == 1) {
-      only = &rules;
-      return;
-    }
+  const auto join = [&](const std::vector<RuleIndex>& rules) {
     if (lists == 2) buffer.assign(only->begin(), only->end());
     buffer.insert(buffer.end(), rules.begin(), rules.end());
   };
-
-  take(always_);
-  const Event& event = scope.event();
-  event.for_each(mask_, [&](SlotId slot) {
-    const Token& token = event.slot(slot);
-    if (!token.present()) return;
-    for (const OnSlot& entry : on_slot_[slot]) {
-      const std::vector<SlotId>& candidates = plan_.candidates(entry.field);
-      // The field's value is that of its first candidate that is there.
-      bool first = true;
-      for (const SlotId candidate : candidates) {
-        if (candidate == slot) break;
-        if (event.has(candidate) && event.slot(candidate).present()) {
-          first = false;
-          break;
-        }
-      }
-      if (!first) continue;
-      if (entry.presence >= 0) take(presence_[static_cast<std::size_t>(entry.presence)].second);
-      if (entry.values < 0) continue;
-      const Values& values = values_[static_cast<std::size_t>(entry.values)];
-      const bool raw = token.kind == TokenKind::string && !token.escaped;
-      const std::vector<RuleIndex>* rules = values.find(raw ? token.text() : scope.text(token));
-      if (rules != nullptr) take(*rules);
+  const auto take = [&](const std::vector<RuleIndex>& rules) __attribute__((always_inline)) {
+    if (rules.empty()) return;
+    if (++lists == 1) {
+      only = &rules;
+    } else {
+      join(rules);
     }
-  });
-  if (uses_level_) {
-    const Token level =
-        scope.token({.source = Ref::Source::field, .index = known.level, .under = Ref::kNoField});
-    if (level.present()) take(by_level_[static_cast<std::size_t>(parse_level(scope.text(level)))]);
+  };
+
+  const Event& event = scope.event();
+  if (event.header_rules != nullptr) {
+    take(*event.header_rules);
+    if (files_message_) {
+      for (const SlotId slot : plan_.candidates(known.message)) {
+        if (event.has(slot)) of_slot(slot, scope, take);
+      }
+    }
+  } else {
+    take(always_);
+    event.for_each(mask_, [&](SlotId slot) { of_slot(slot, scope, take); });
+    if (uses_level_) {
+      const Token level =
+          scope.token({.source = Ref::Source::field, .index = known.level, .under = Ref::kNoField});
+      if (level.present())
+        take(by_level_[static_cast<std::size_t>(parse_level(scope.text(level)))]);
+    }
   }
-  if (prefixes_.size() > 1 && scope.has_message()) {
+  if (prefixes_.size() > 1 && scope.has_message() && !scope.message().empty() &&
+      begins_prefix_[static_cast<unsigned char>(scope.message().front())]) {
     std::string_view rest = scope.message();
     const PrefixNode* node = &prefixes_[0];
     while (node != nullptr && !rest.empty()) {

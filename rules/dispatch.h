@@ -18,8 +18,6 @@
 
 namespace logtally::rules {
 
-using RuleIndex = std::uint16_t;
-
 class Dispatch {
  public:
   explicit Dispatch(const FieldPlan& plan);
@@ -31,7 +29,23 @@ class Dispatch {
   void under_message_prefix(std::string_view prefix, RuleIndex rule);
   void under_presence(FieldId field, RuleIndex rule);
   void always(RuleIndex rule) { always_.push_back(rule); }
-  void finish();
+  void finish(const WellKnownFields& known);
+
+  // Whether what of_header() finds holds for every message under that header.
+  bool header_decides() const { return header_decides_; }
+  // Those of the candidates that depend on nothing of the record but the slots that are filled now, all but
+  // the message's, and on the level: Event::header_rules.
+  std::vector<RuleIndex> of_header(Scope& scope, const WellKnownFields& known) const;
+
+  // Whether it is clear at a glance that no rule may match.
+  bool has_none(Scope& scope) const {
+    const Event& event = scope.event();
+    if (event.header_rules == nullptr || !event.header_rules->empty() || files_message_)
+      return false;
+    if (prefixes_.size() == 1 || !scope.has_message()) return true;
+    const std::string_view message = scope.message();
+    return message.empty() || !begins_prefix_[static_cast<unsigned char>(message.front())];
+  }
 
   // The rules that may match, in ascending order; valid until the next call with the same buffer.
   std::span<const RuleIndex> candidates(Scope& scope, const WellKnownFields& known,
@@ -62,8 +76,14 @@ class Dispatch {
     FieldId field;
     std::int16_t values;    // index into values_, -1: none
     std::int16_t presence;  // index into presence_, -1: none
+    bool first;             // the slot is the first candidate of the field
   };
 
+  // Calls take(rules) for the lists that a filled slot leads to.
+  template <class Take>
+  void of_slot(SlotId slot, Scope& scope, Take&& take) const;
+  // Has the field another candidate before this slot, so that the slot's token is not its value?
+  bool another_before(SlotId slot, FieldId field, const Event& event) const;
   void insert_prefix(std::uint32_t node, std::string_view rest, RuleIndex rule);
 
   const FieldPlan& plan_;
@@ -71,7 +91,10 @@ class Dispatch {
   std::vector<std::pair<FieldId, std::vector<RuleIndex>>> presence_;
   std::array<std::vector<RuleIndex>, 7> by_level_;
   bool uses_level_ = false;
+  bool header_decides_ = true;  // no field is the message or else something of the header
+  bool files_message_ = false;  // some slot of the message has an entry in on_slot_
   std::vector<PrefixNode> prefixes_;  // 0 is the root
+  std::array<bool, 256> begins_prefix_{};  // some prefix begins with the byte
   std::vector<RuleIndex> always_;
   std::vector<std::vector<OnSlot>> on_slot_;
   std::vector<std::uint64_t> mask_;  // slots with an entry in on_slot_

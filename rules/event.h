@@ -53,6 +53,8 @@ struct RecordOrigin {
   std::uint64_t end = 0;     // behind its last line, in the generation that holds it
 };
 
+using RuleIndex = std::uint16_t;
+
 class Event {
  public:
   explicit Event(const FieldPlan& plan)
@@ -61,9 +63,10 @@ class Event {
   void clear() {
     for (std::uint64_t& word : present_) word = 0;
     line = {};
-    bare_message = {};
+    known_message = {};
     rest = {};
     format = kJsonFormat;
+    header_rules = nullptr;
     time_ns.reset();
   }
 
@@ -101,10 +104,15 @@ class Event {
   static constexpr std::string_view kJsonFormat = "json";
 
   std::string_view line;          // the whole record, without its newline
-  std::string_view bare_message;  // a record that no format fits: its first line; else without data
+  // The message, where it is known without asking the slots: of a record that no format fits its
+  // first line, of one whose header is known the text behind. Else without data.
+  std::string_view known_message;
   std::string_view rest;          // the lines that continue the first
   std::string_view format = kJsonFormat;  // name of the format that fits; empty: none
   std::optional<std::int64_t> time_ns;    // the record's own time, where the format has read it
+  // The rules that Dispatch files under what a format's header gives, when that is known already;
+  // what the message gives comes on top. Null: look at the slots.
+  const std::vector<RuleIndex>* header_rules = nullptr;
   RecordOrigin origin;
 
  private:

@@ -84,6 +84,13 @@ class EventClock {
     return now_ns_;
   }
 
+  // Whether observe() with these would change nothing: most lines have the time of the line before.
+  bool knows(std::optional<std::int64_t> line_time_ns, std::int64_t arrival_wall_ns) const {
+    return line_time_ns && *line_time_ns <= now_ns_ && anchor_event_ns_ == now_ns_ &&
+           anchor_wall_ns_ == arrival_wall_ns && quiet_since_wall_ns_ == arrival_wall_ns &&
+           *line_time_ns <= add_clamped(arrival_wall_ns, kMaxAhead);
+  }
+
   // Call about once a second, between lines, when nothing that was written waits to be read.
   // `next_due_ns`: the least of the tables' and timers' next_due_ns(). Moves event time and returns
   // the tick when the stream is silent and something is due; the caller advances tables and timers

@@ -139,7 +139,7 @@ void Compiler::build_dispatch() {
       }
     }
   }
-  set_->dispatch_.finish();
+  set_->dispatch_.finish(set_->known_);
 }
 
 }  // namespace logtally::rules

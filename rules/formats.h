@@ -6,8 +6,11 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "rules/event.h"
@@ -29,31 +32,104 @@ struct Format {
   bool starts_with_time = false;  // with a time as parse_timestamp_prefix reads it
   std::string layout{};           // of its time, as written with the zone; empty: none
   std::string behind_time;        // the literal text behind that
+  std::size_t header_memo = 0;    // its number among those that have headers, see HeaderMemo
+  // The slot of its last capture is the first that the message is looked for in.
+  bool ends_with_message = false;
 };
 
 // The time that the last line began with. Lines come many a second, and most engines write no
 // fractions.
 class TimeMemo {
  public:
-  std::optional<TimePrefix> read(std::string_view line) {
-    if (line.size() > kLength && known_ && std::memcmp(line.data(), text_, kLength) == 0) {
+  // Null when the line begins with no time. Valid until the next line is read.
+  const TimePrefix* read(std::string_view line) {
+    if (line.size() > kLength && time_.length == kLength &&
+        std::memcmp(line.data(), text_, kLength) == 0) {
       const char behind = line[kLength];
-      if (behind == ' ' || behind == '\t') return TimePrefix{kLength, ns_};
+      if (behind == ' ' || behind == '\t') return &time_;
     }
     const auto time = parse_timestamp_prefix(line);
-    if (time && time->length == kLength) {
-      std::memcpy(text_, line.data(), kLength);
-      ns_ = time->ns;
-      known_ = true;
-    }
-    return time;
+    if (!time) return nullptr;
+    time_ = *time;
+    if (time_.length == kLength) std::memcpy(text_, line.data(), kLength);
+    return &time_;
   }
 
  private:
   static constexpr std::size_t kLength = 19;  // 2026-11-21 21:04:00
   char text_[kLength];
-  std::int64_t ns_ = 0;
-  bool known_ = false;
+  TimePrefix time_{};
+};
+
+// Headers that a format has fitted: engines write few, a logger and a level and what the format has
+// around them. Where a pattern is a time, then words, levels, literals and blanks, then one text to
+// the end (Pattern::header_blanks), the bytes from the time to the last of its blanks decide it:
+// words, levels and literals hold no blanks, so a part between two blanks of the pattern can only
+// stand between the same two blanks of the line, whatever the text is.
+class HeaderMemo {
+ public:
+  static constexpr std::size_t kMaxBytes = 64;
+  static constexpr std::size_t kMaxParts = 4;
+  struct Part {
+    SlotId slot = kNoSlot;
+    std::uint8_t from = 0;  // behind the time
+    std::uint8_t length = 0;
+  };
+  struct Header {
+    std::uint8_t size = 0;   // from behind the time through the last blank; 0: none is known here
+    std::uint8_t parts = 0;  // captures that somebody wants and that have a value
+    const std::vector<RuleIndex>* rules = nullptr;  // Event::header_rules; null: not told yet
+    std::array<Part, kMaxParts> part{};
+    std::array<char, kMaxBytes> text{};
+  };
+
+  // Length of the header that begins at `text`: through its `blanks`th blank, behind which no blank
+  // stands; 0 when there is none or it is long. kReadableBehindLine bytes stand behind the text.
+  static std::size_t measure(std::string_view text, std::size_t blanks);
+  // The header as it was seen before; null: not yet.
+  const Header* find(const char* text, std::size_t size) const;
+  // Where the header goes, whatever is there now.
+  Header& place(const char* text, std::size_t size) { return headers_[index_of(text, size)]; }
+
+ private:
+  static std::size_t index_of(const char* text, std::size_t size) {
+    const auto word = [&](std::size_t at) {
+      std::uint64_t bytes;
+      std::memcpy(&bytes, text + at, sizeof bytes);
+      return bytes;
+    };
+    // Short ones are of one word, with what stands behind them: they may have several places.
+    const std::size_t last = size < 8 ? 0 : size - 8;
+    const std::uint64_t mixed =
+        ((word(0) ^ size) * 0x9E3779B97F4A7C15ULL ^ word(last / 2)) * 0xD6E8FEB86659FD93ULL ^
+        word(last);
+    return (mixed * 0x9E3779B97F4A7C15ULL) >> 57;
+  }
+
+  std::array<Header, 128> headers_;
+};
+
+class Formats;
+
+// What a reader of one stream after the other remembers between lines. Not thread-safe.
+class FormatMemo {
+ public:
+  explicit FormatMemo(const Formats& formats);
+
+  // The header that the last fit() has not known before, for who can tell its rules; else null.
+  HeaderMemo::Header* fresh() { return std::exchange(fresh_, nullptr); }
+  // Keeps a list of rules for good; there are few different ones.
+  const std::vector<RuleIndex>* keep(std::vector<RuleIndex> rules) {
+    return &*lists_.insert(std::move(rules)).first;
+  }
+
+ private:
+  friend class Formats;
+  TimeMemo times_;
+  std::vector<HeaderMemo> headers_;  // by Format::header_memo
+  HeaderMemo::Header* fresh_ = nullptr;
+  std::set<std::vector<RuleIndex>> lists_;
+  std::array<std::string_view, Pattern::kMaxCaptures> captures_;  // working memory
 };
 
 class Formats {
@@ -66,9 +142,14 @@ class Formats {
   // event is as it was then. `line` is the first line of a record; kReadableBehindLine bytes and a
   // newline stand behind it.
   const Format* fit(std::string_view line, Event& event, TextFields& fields, JsonDecoder& json,
-                    TimeMemo& times, Scratch& scratch) const;
+                    FormatMemo& memo, Scratch& scratch) const;
+  std::size_t headers() const { return headers_; }  // formats that have some
 
  private:
+  static void remember(const Format& format, std::string_view behind_time, std::size_t size,
+                       std::span<const std::string_view> captures, FormatMemo& memo);
+
+  std::size_t headers_ = 0;
   std::vector<Format> formats_;  // most literal text first
 };
 

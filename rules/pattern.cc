@@ -105,14 +105,299 @@ bool starts_with(const char* p, const char* end, const Step& step) {
                                                length - sizeof bytes) == 0;
 }
 
-// ---- fitting ----
-
 struct NoMeter {
   void add(std::ptrdiff_t) {}
 };
 struct StepMeter {
   std::uint64_t& steps;
   void add(std::ptrdiff_t n) { steps += static_cast<std::uint64_t>(n); }
+};
+
+// A text, and what is looked for in it.
+template <class Meter>
+class Searcher {
+ protected:
+  Searcher(std::string_view text, Meter meter)
+      : begin_(text.data()), end_(text.data() + text.size()), meter_(meter) {}
+
+  // Is `at` where the last literal (or nothing) ends the text?
+  bool ends_at(const char* at, const Step* last) const {
+    return last->part == Part::end ? at == end_ : starts_with(at, end_, *last);
+  }
+
+  const char* word_end(const char* p) {
+    while (p < end_) {
+      const Block block(begin_, p, end_);
+      meter_.add(Block::kSize);
+      if (const unsigned spaces = block.spaces()) return block.base + std::countr_zero(spaces);
+      p = block.base + Block::kSize;
+    }
+    return end_;
+  }
+
+  const char* find_blank(const char* p, const char* limit) {
+    const char* const stop = limit < end_ ? limit : end_;
+    while (p < stop) {
+      const Block block(begin_, p, stop);
+      meter_.add(Block::kSize);
+      if (const unsigned blanks = block.blanks()) return block.base + std::countr_zero(blanks);
+      p = block.base + Block::kSize;
+    }
+    return nullptr;
+  }
+
+  // The first literal that begins in [p, limit).
+  const char* find(const char* p, const char* limit, const Step& step) {
+    const std::string& literal = step.literal;
+    const auto length = static_cast<std::ptrdiff_t>(literal.size());
+    if (end_ - p < length) return nullptr;
+    const char* const stop = limit <= end_ - length ? limit : end_ - length + 1;
+    const char first = literal.front();
+    const char second = literal[literal.size() > 1 ? 1 : 0];
+    while (p < stop) {
+      const Block block(begin_, p, end_);
+      meter_.add(Block::kSize);
+      unsigned candidates = block.equal(first);
+      if (length > 1) candidates &= block.equal(second) >> 1 | 0x8000u;
+      for (; candidates != 0; candidates &= candidates - 1) {
+        const char* at = block.base + std::countr_zero(candidates);
+        if (at >= stop) return nullptr;
+        if (starts_with(at, end_, step)) return at;
+      }
+      p = block.base + Block::kSize;
+    }
+    return nullptr;
+  }
+
+  // The first literal that begins in the word at p or right behind it; nullptr and the end of the
+  // word if there is none.
+  const char* find_in_word(const char* p, const Step& step, const char*& run_end) {
+    const char first = step.literal.front();
+    while (p < end_) {
+      const Block block(begin_, p, end_);
+      meter_.add(Block::kSize);
+      const unsigned spaces = block.spaces();
+      unsigned candidates =
+          block.equal(first) & (spaces ^ (spaces - 1));  // as far as the first space
+      for (; candidates != 0; candidates &= candidates - 1) {
+        const char* at = block.base + std::countr_zero(candidates);
+        if (starts_with(at, end_, step)) return at;
+      }
+      if (spaces != 0) {
+        run_end = block.base + std::countr_zero(spaces);
+        return nullptr;
+      }
+      p = block.base + Block::kSize;
+    }
+    run_end = end_;
+    return nullptr;
+  }
+
+  // Where the run of blanks at p ends (p < end).
+  const char* blanks_end(const char* p) {
+    const char* after = p;
+    while (after < end_ && is_blank(*after)) ++after;
+    meter_.add(after - p);
+    return after;
+  }
+
+  // The level word at p, and what of the text is the word, and where it goes on behind it: padding
+  // within brackets belongs to the level, as does a colon before a blank. none: there is no level.
+  Level find_level(const char* p, bool closed, std::string_view& word, const char*& after) {
+    constexpr int kLongest = 16;
+    while (closed && p < end_ && is_blank(*p)) ++p;
+    const char* to = p;
+    while (to < end_ && to - p < kLongest && is_name(*to)) ++to;
+    word = {p, static_cast<std::size_t>(to - p)};
+    const Level value = parse_level(word);
+    if (value == Level::none) return value;
+    after = to;
+    if (closed) {
+      while (after < end_ && is_blank(*after)) ++after;
+    } else if (after < end_ && *after == ':') {
+      ++after;
+    }
+    meter_.add(after - p);
+    return value;
+  }
+
+  const char* begin_;
+  const char* end_;
+  [[no_unique_address]] Meter meter_;
+};
+
+// ---- fitting ----
+
+// One pass from left to right in which nothing is taken back, as nearly every fit is found. Where it
+// fits, a backtracking matcher would have found the same; where it does not, it knows whether there
+// was another way at all.
+enum class Outcome : std::uint8_t { fits, fails, open };
+
+// Roomy: kReadableBehindText bytes behind the text may be read.
+template <bool roomy>
+class Straight : Searcher<NoMeter> {
+ public:
+  Straight(std::string_view text, std::span<std::string_view> captures, const TimeLayout* layout,
+           ShapedValues* shaped)
+      : Searcher(text, NoMeter{}), captures_(captures), layout_(layout), shaped_(shaped) {}
+
+  Outcome fit(const Step* step, const char* p) {
+    bool later = false;    // a capture could have ended later than it did
+    bool earlier = false;  // a blank could have ended earlier than it did, see split_fits
+    const auto failed = [&] { return later || earlier ? Outcome::open : Outcome::fails; };
+    const auto pass_blanks = [&](const Step& blank, const char* from) {
+      const char* const after = blanks_end(from + 1);
+      earlier |= blank.may_split & (after - from > 1);
+      return after;
+    };
+    for (;; ++step) {
+      const Step* const next = step + 1;
+      switch (step->part) {
+        case Part::literal:
+          if (!starts_with(p, end_, *step)) return failed();
+          p += step->literal.size();
+          break;
+        case Part::blank:
+          if (p == end_ || !is_blank(*p)) return failed();
+          p = pass_blanks(*step, p);
+          break;
+        case Part::word: {
+          const char* to = nullptr;
+          if (next->part == Part::literal && next[1].part != Part::end) {
+            to = find_literal(p, *next);
+            if (to == nullptr) return failed();
+            later = true;
+            take(*step, p, to);
+            p = to + next->literal.size();
+            ++step;
+            break;
+          }
+          const char* const run_end = end_of_word(p);
+          if (next->part == Part::blank) {
+            if (run_end == end_ || !is_blank(*run_end)) return failed();
+            take(*step, p, run_end);
+            p = pass_blanks(*next, run_end);
+            ++step;
+            break;
+          }
+          to = next->part == Part::literal ? end_ - next->literal.size() : run_end;
+          if (to < p || to > run_end || !ends_at(to, next)) return failed();
+          take(*step, p, to);
+          return Outcome::fits;
+        }
+        case Part::text:
+          if (next->part == Part::end) {
+            take(*step, p, end_);
+            return Outcome::fits;
+          }
+          if (next->part == Part::literal) {
+            const bool last = next[1].part == Part::end;
+            const char* const to = last ? end_ - next->literal.size() : find(p, end_, *next);
+            // What is not there from here on is not there from any later place on.
+            if (to == nullptr || to < p || (last && !ends_at(to, next)))
+              return earlier ? Outcome::open : Outcome::fails;
+            take(*step, p, to);
+            if (last) return Outcome::fits;
+            p = to + next->literal.size();
+          } else {
+            const char* const to = find_blank(p, end_);
+            if (to == nullptr) return earlier ? Outcome::open : Outcome::fails;
+            take(*step, p, to);
+            p = pass_blanks(*next, to);
+          }
+          later = true;
+          ++step;
+          break;
+        case Part::time: {
+          const std::string_view rest{p, static_cast<std::size_t>(end_ - p)};
+          const std::optional<TimePrefix> prefix =
+              layout_ != nullptr ? layout_->parse_prefix(rest) : parse_timestamp_prefix(rest);
+          if (!prefix) return failed();
+          if (shaped_ != nullptr) shaped_->time_ns = prefix->ns;
+          take(*step, p, p + prefix->length);
+          p += prefix->length;
+          break;
+        }
+        case Part::level: {
+          std::string_view word;
+          const Level value = find_level(p, next->part == Part::literal, word, p);
+          if (value == Level::none) return failed();
+          if (shaped_ != nullptr) shaped_->level = value;
+          take(*step, word.data(), word.data() + word.size());
+          break;
+        }
+        case Part::end:
+          return p == end_ ? Outcome::fits : failed();
+      }
+    }
+  }
+
+ private:
+  void take(const Step& step, const char* from, const char* to) {
+    if (step.output < 0) return;
+    captures_[static_cast<std::size_t>(step.output)] = {from, static_cast<std::size_t>(to - from)};
+  }
+
+#if defined(__SSE2__)
+  // A bit for each of the 64 bytes from `base_` on: it is a space (or a line break). What stands
+  // behind the end does not matter.
+  void look_at(const char* p) {
+    base_ = p;
+    spaces_ = 0;
+    for (int i = 0; i < 4; ++i) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16 * i));
+      const __m128i from_tab = _mm_sub_epi8(bytes, _mm_set1_epi8('\t'));
+      const __m128i control =
+          _mm_cmpeq_epi8(_mm_min_epu8(from_tab, _mm_set1_epi8('\r' - '\t')), from_tab);
+      const __m128i space = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')), control);
+      spaces_ |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(space)))
+                 << (16 * i);
+    }
+  }
+
+  // As word_end().
+  const char* end_of_word(const char* p) {
+    if constexpr (!roomy) return word_end(p);
+    while (p < end_) {
+      if (static_cast<std::size_t>(p - base_) >= 64) look_at(p);
+      const std::uint64_t ahead = spaces_ >> (p - base_);
+      if (ahead != 0) return std::min(p + std::countr_zero(ahead), end_);
+      p = base_ + 64;
+    }
+    return end_;
+  }
+
+  // As find_in_word().
+  const char* find_literal(const char* p, const Step& step) {
+    const char* ignored = nullptr;
+    if constexpr (!roomy) return find_in_word(p, step, ignored);
+    const char* const last = end_of_word(p);  // the literal may begin there at most
+    const __m128i first = _mm_set1_epi8(step.literal.front());
+    for (; p <= last; p += 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+      auto found = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, first)));
+      for (; found != 0; found &= found - 1) {
+        const char* const at = p + std::countr_zero(found);
+        if (at > last) return nullptr;
+        if (starts_with(at, end_, step)) return at;
+      }
+    }
+    return nullptr;
+  }
+
+  const char* base_ = nullptr;  // nothing has been looked at: no place of the text is near it
+  std::uint64_t spaces_ = 0;
+#else
+  const char* end_of_word(const char* p) { return word_end(p); }
+  const char* find_literal(const char* p, const Step& step) {
+    const char* ignored = nullptr;
+    return find_in_word(p, step, ignored);
+  }
+#endif
+
+  std::span<std::string_view> captures_;
+  const TimeLayout* layout_;
+  ShapedValues* shaped_;
 };
 
 // Backtracking that never tries a part twice where it has failed. Three facts bound it:
@@ -126,16 +411,16 @@ struct StepMeter {
 //          failed is remembered by run. Since the end of the last text, the number of splits says
 //          which run a blank is at, so one run for each number is enough.
 template <class Meter>
-class Fitter {
+class Fitter : Searcher<Meter> {
+  using Base = Searcher<Meter>;
+  using Base::begin_, Base::end_, Base::meter_;
+  using Base::ends_at, Base::word_end, Base::find_blank, Base::find, Base::find_in_word;
+  using Base::blanks_end, Base::find_level;
+
  public:
   Fitter(std::string_view text, std::size_t slots, std::span<std::string_view> captures,
          const TimeLayout* layout, ShapedValues* shaped, Meter meter)
-      : begin_(text.data()),
-        end_(text.data() + text.size()),
-        captures_(captures),
-        layout_(layout),
-        shaped_(shaped),
-        meter_(meter) {
+      : Base(text, meter), captures_(captures), layout_(layout), shaped_(shaped) {
     for (std::size_t i = 0; i < slots; ++i) failed_[i] = {};
   }
 
@@ -149,9 +434,7 @@ class Fitter {
           p += step->literal.size();
           break;
         case Part::blank: {
-          const char* after = p;
-          while (after < end_ && is_blank(*after)) ++after;
-          meter_.add(after - p);
+          const char* const after = blanks_end(p);
           if (after == p) return false;
           if (step->may_split) return split_fits(step, p, after, splits);
           p = after;
@@ -258,106 +541,18 @@ class Fitter {
   }
 
   bool level_fits(const Step* level, const char* p, unsigned splits) {
-    constexpr int kLongest = 16;
-    const bool closed =
-        level[1].part == Part::literal;  // padding within brackets belongs to the level
-    while (closed && p < end_ && is_blank(*p)) ++p;
-    const char* to = p;
-    while (to < end_ && to - p < kLongest && is_name(*to)) ++to;
-    const Level value = parse_level({p, static_cast<std::size_t>(to - p)});
+    std::string_view word;
+    const char* after = nullptr;
+    const Level value = find_level(p, level[1].part == Part::literal, word, after);
     if (value == Level::none) return false;
-
-    const char* after = to;
-    if (closed) {
-      while (after < end_ && is_blank(*after)) ++after;
-    } else if (after < end_ && *after == ':') {
-      ++after;
-    }
-    meter_.add(after - p);
     if (!fits(level + 1, after, splits)) return false;
     if (shaped_ != nullptr) shaped_->level = value;
-    return take(level, p, to);
+    return take(level, word.data(), word.data() + word.size());
   }
 
-  // Is `at` where the last literal (or nothing) ends the text?
-  bool ends_at(const char* at, const Step* last) const {
-    return last->part == Part::end ? at == end_ : starts_with(at, end_, *last);
-  }
-
-  const char* word_end(const char* p) {
-    while (p < end_) {
-      const Block block(begin_, p, end_);
-      meter_.add(Block::kSize);
-      if (const unsigned spaces = block.spaces()) return block.base + std::countr_zero(spaces);
-      p = block.base + Block::kSize;
-    }
-    return end_;
-  }
-
-  const char* find_blank(const char* p, const char* limit) {
-    const char* const stop = limit < end_ ? limit : end_;
-    while (p < stop) {
-      const Block block(begin_, p, stop);
-      meter_.add(Block::kSize);
-      if (const unsigned blanks = block.blanks()) return block.base + std::countr_zero(blanks);
-      p = block.base + Block::kSize;
-    }
-    return nullptr;
-  }
-
-  // The first literal that begins in [p, limit).
-  const char* find(const char* p, const char* limit, const Step& step) {
-    const std::string& literal = step.literal;
-    const auto length = static_cast<std::ptrdiff_t>(literal.size());
-    if (end_ - p < length) return nullptr;
-    const char* const stop = limit <= end_ - length ? limit : end_ - length + 1;
-    const char first = literal.front();
-    const char second = literal[literal.size() > 1 ? 1 : 0];
-    while (p < stop) {
-      const Block block(begin_, p, end_);
-      meter_.add(Block::kSize);
-      unsigned candidates = block.equal(first);
-      if (length > 1) candidates &= block.equal(second) >> 1 | 0x8000u;
-      for (; candidates != 0; candidates &= candidates - 1) {
-        const char* at = block.base + std::countr_zero(candidates);
-        if (at >= stop) return nullptr;
-        if (starts_with(at, end_, step)) return at;
-      }
-      p = block.base + Block::kSize;
-    }
-    return nullptr;
-  }
-
-  // The first literal that begins in the word at p or right behind it; nullptr and the end of the
-  // word if there is none.
-  const char* find_in_word(const char* p, const Step& step, const char*& run_end) {
-    const char first = step.literal.front();
-    while (p < end_) {
-      const Block block(begin_, p, end_);
-      meter_.add(Block::kSize);
-      const unsigned spaces = block.spaces();
-      unsigned candidates =
-          block.equal(first) & (spaces ^ (spaces - 1));  // as far as the first space
-      for (; candidates != 0; candidates &= candidates - 1) {
-        const char* at = block.base + std::countr_zero(candidates);
-        if (starts_with(at, end_, step)) return at;
-      }
-      if (spaces != 0) {
-        run_end = block.base + std::countr_zero(spaces);
-        return nullptr;
-      }
-      p = block.base + Block::kSize;
-    }
-    run_end = end_;
-    return nullptr;
-  }
-
-  const char* begin_;
-  const char* end_;
   std::span<std::string_view> captures_;
   const TimeLayout* layout_;
   ShapedValues* shaped_;
-  [[no_unique_address]] Meter meter_;
   std::uint32_t split_rows_ = 0;  // rows of failed_splits_ that are initialised
   Failed failed_[Pattern::kMaxCaptures];
   Failed failed_splits_[Pattern::kMaxCaptures][Pattern::kMaxCaptures];
@@ -519,6 +714,20 @@ void link(std::vector<Step>& steps) {
   }
 }
 
+std::size_t count_header_blanks(const std::vector<Step>& steps) {
+  const std::size_t size = steps.size();  // time ... blank text end
+  if (size < 4 || steps.front().part != Part::time || steps[size - 2].part != Part::text ||
+      steps[size - 2].output < 0 || steps[size - 3].part != Part::blank)
+    return 0;
+  std::size_t blanks = 0;
+  for (std::size_t i = 1; i < size - 2; ++i) {
+    const bool padded = steps[i].part == Part::level && steps[i + 1].part == Part::literal;
+    if (steps[i].part == Part::text || steps[i].part == Part::time || padded) return 0;
+    blanks += steps[i].part == Part::blank;
+  }
+  return blanks;
+}
+
 }  // namespace
 
 std::variant<Pattern, PatternFault> Pattern::compile(std::string_view source, PatternUse use,
@@ -550,6 +759,7 @@ std::variant<Pattern, PatternFault> Pattern::compile(std::string_view source, Pa
     }
   }
   pattern.minimum_length_ = pattern.literal_bytes_;
+  if (!pattern.layout_) pattern.header_blanks_ = count_header_blanks(parsed.steps);
   pattern.literal_prefix_ = parsed.steps.front().literal;
   if (parsed.steps.size() > 1)
     pattern.literal_suffix_ = parsed.steps[parsed.steps.size() - 2].literal;
@@ -559,12 +769,21 @@ std::variant<Pattern, PatternFault> Pattern::compile(std::string_view source, Pa
   return pattern;
 }
 
+template <bool roomy>
+bool Pattern::fit_steps(const Step* step, const char* p, std::string_view text,
+                        std::span<std::string_view> captures, ShapedValues* shaped) const {
+  const TimeLayout* const layout = layout_ ? &*layout_ : nullptr;
+  const Outcome outcome = Straight<roomy>(text, captures, layout, shaped).fit(step, p);
+  if (outcome != Outcome::open) return outcome == Outcome::fits;
+  return Fitter<NoMeter>(text, slots_, captures, layout, shaped, NoMeter{}).fits(step, p);
+}
+
 bool Pattern::match_behind_time(std::string_view text, const TimePrefix& time,
                                 std::span<std::string_view> captures, ShapedValues& shaped) const {
-  if (text.size() < minimum_length_ || !text.ends_with(literal_suffix_)) return false;
-  Fitter<NoMeter> fitter(text, slots_, captures, nullptr, &shaped, NoMeter{});
+  if (text.size() < minimum_length_) return false;
   const Step& first = steps_.front();
-  if (!fitter.fits(&first + 1, text.data() + time.length)) return false;
+  if (!fit_steps<false>(&first + 1, text.data() + time.length, text, captures, &shaped))
+    return false;
   shaped.time_ns = time.ns;
   if (first.output >= 0)
     captures[static_cast<std::size_t>(first.output)] = text.substr(0, time.length);
@@ -573,13 +792,23 @@ bool Pattern::match_behind_time(std::string_view text, const TimePrefix& time,
 
 bool Pattern::fit(std::string_view text, std::span<std::string_view> captures,
                   ShapedValues* shaped) const {
-  const bool usual = text.starts_with(head_);
-  if (!usual && head_.size() == literal_prefix_.size())
-    return false;  // no blank in it that could be longer in the text
-  if (!text.ends_with(literal_suffix_)) return false;
-  Fitter<NoMeter> fitter(text, slots_, captures, layout_ ? &*layout_ : nullptr, shaped, NoMeter{});
-  return usual ? fitter.fits(steps_.data() + after_head_, text.data() + head_.size())
-               : fitter.fits(steps_.data(), text.data());
+  const Start start = find_start(text);
+  return start.step != nullptr &&
+         fit_steps<false>(start.step, start.p, text, captures, shaped);
+}
+
+bool Pattern::fit_roomy(std::string_view text, std::span<std::string_view> captures) const {
+  const Start start = find_start(text);
+  return start.step != nullptr && fit_steps<true>(start.step, start.p, text, captures, nullptr);
+}
+
+Pattern::Start Pattern::find_start(std::string_view text) const {
+  if (text.size() >= head_.size() &&
+      std::memcmp(text.data(), head_.data(), head_.size()) == 0) [[likely]]
+    return {steps_.data() + after_head_, text.data() + head_.size()};
+  // Only a blank in it could be longer in the text.
+  if (head_.size() == literal_prefix_.size()) return {};
+  return {steps_.data(), text.data()};
 }
 
 bool Pattern::match_counting(std::string_view text, std::span<std::string_view> captures,

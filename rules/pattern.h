@@ -12,7 +12,7 @@
 // Of all fits the one counts that is found by deciding from left to right: a blank takes as many as
 // there are, a capture as little as lets the rest fit. That is what a backtracking matcher would
 // find; here it costs O(length * captures), because each step remembers from where on it has failed
-// (see Fitter in pattern.cc). Only words between doubled blanks behind a text can cost O(length *
+// (see Straight and Fitter in pattern.cc). Only words between doubled blanks behind a text can cost O(length *
 // captures^2).
 #pragma once
 
@@ -89,6 +89,11 @@ class Pattern {
              ShapedValues& shaped) const {
     return may_match(text) && fit(text, captures, &shaped);
   }
+  // The same for a text behind which kReadableBehindText bytes may be read.
+  static constexpr std::size_t kReadableBehindText = 64;
+  bool match_roomy(std::string_view text, std::span<std::string_view> captures) const {
+    return may_match(text) && fit_roomy(text, captures);
+  }
 
   // The same for a pattern whose first step is a time that was read already (parse_timestamp_prefix
   // of the text).
@@ -114,6 +119,9 @@ class Pattern {
   // What fits begin with when each blank of the pattern is one space in the text, as nearly always:
   // the literal text before the first capture. Not every fit begins with it.
   std::string_view usual_prefix() const { return usual_prefix_; }
+  // Of a pattern that is a time, then words, levels, literals and blanks, then a named text: how
+  // many blanks stand before that text. 0: it is something else.
+  std::size_t header_blanks() const { return header_blanks_; }
   // Bytes of literal text, a blank as one: of several formats that fit, the one with most counts.
   std::size_t literal_bytes() const { return literal_bytes_; }
   const std::string& source() const { return source_; }
@@ -130,6 +138,18 @@ class Pattern {
     return ((bytes ^ first_bytes_) & first_mask_) == 0;
   }
   bool fit(std::string_view text, std::span<std::string_view> captures, ShapedValues* shaped) const;
+  bool fit_roomy(std::string_view text, std::span<std::string_view> captures) const;
+  // The step to begin with and its place: behind the literal text at the beginning, as far as that
+  // stands there as usual. No step: the text begins with something else.
+  struct Start {
+    const Step* step = nullptr;
+    const char* p = nullptr;
+  };
+  Start find_start(std::string_view text) const;
+  // Do the steps from this one on fit from p, a place in the text, to its end?
+  template <bool roomy>
+  bool fit_steps(const Step* step, const char* p, std::string_view text,
+                 std::span<std::string_view> captures, ShapedValues* shaped) const;
 
   std::vector<Step> steps_;  // ends with Part::end
   std::vector<Capture> captures_;
@@ -145,6 +165,7 @@ class Pattern {
   std::string required_literal_;
   std::string usual_prefix_;
   std::size_t literal_bytes_ = 0;
+  std::size_t header_blanks_ = 0;
   std::string source_;
 };
 

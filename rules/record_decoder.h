@@ -33,15 +33,25 @@ class RecordDecoder {
   }
 
   // A whole line, without its newline; a newline and kReadableBehindLine bytes stand behind it.
-  // Clears the event. `scratch` holds what had to be copied.
-  LineKind decode(std::string_view line, Event& event, Scratch& scratch);
+  // Clears the event. `scratch` holds what had to be copied. `plain`: who found its end has seen
+  // that it has no control characters, see find_line_end().
+  LineKind decode(std::string_view line, Event& event, Scratch& scratch, bool plain = false);
 
  private:
   const RuleSet& rules_;
   JsonDecoder json_;
   TextFields fields_;
-  TimeMemo times_;
+  FormatMemo memo_;
 };
+
+// The newline that ends the line, and whether there are control characters before it (maybe: tabs
+// are none that matter, yet count). A newline stands at or behind `line`, and kReadableBehindLine
+// bytes behind that.
+struct LineEnd {
+  const char* newline = nullptr;
+  bool plain = true;
+};
+LineEnd find_line_end(const char* line);
 
 // What Continuation wants to know of a line.
 constexpr LineFit fit_of(LineKind kind) {

@@ -308,6 +308,7 @@ void Compiler::compile_patterns(const Document& document, const Node& node, Rule
   } else {
     one(node);
   }
+  rule.captures_as_found = rule.patterns.size() == 1 && rule.fields_capture.front() < 0;
 }
 
 void Compiler::compile_regex(const Document& document, const Node& node, Rule& rule,
@@ -353,11 +354,13 @@ void Compiler::compile_lets(const Document& document, const Node& node, Rule& ru
     if (!expression) expression = Expression::constant("");  // known all the same
     std::vector<Ref> inputs;
     if (expression->calls_table()) {
-      // What a table holds is no function of the record: the value itself is the input.
+      // What a table holds is no function of the record: the value itself is the only input, and
+      // there are fewer of them than keys.
       inputs.push_back(
           {.source = Ref::Source::let, .index = static_cast<std::uint16_t>(rule.lets.size())});
     }
     for (const Ref& ref : expression->refs()) {
+      if (expression->calls_table()) break;
       if (ref.source == Ref::Source::let) {
         inputs.insert(inputs.end(), names.let_inputs[ref.index].begin(),
                       names.let_inputs[ref.index].end());

@@ -104,7 +104,7 @@ bool RuleSet::fit_patterns(const Rule& rule, Scope& scope, Delta& delta) const {
   const std::string_view message = scope.message();
   std::array<std::string_view, Pattern::kMaxCaptures> found;
   for (std::size_t fits = 0; fits < rule.patterns.size(); ++fits) {
-    if (!rule.patterns[fits].match(message, found)) continue;
+    if (!rule.patterns[fits].match_roomy(message, found)) continue;
     if (const std::int16_t fields = rule.fields_capture[fits]; fields >= 0) {
       Delta::FieldsReader& reader = *delta.fields;
       reader.event.clear();
@@ -141,7 +141,11 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* t
     }
   }
   if (!rule.patterns.empty()) {
-    if (!fit_patterns(rule, scope, delta)) {
+    const bool fits =
+        rule.captures_as_found
+            ? rule.patterns.front().match_roomy(scope.message(), scope.captures(rule.captures))
+            : fit_patterns(rule, scope, delta);
+    if (!fits) {
       if (trace != nullptr) trace->rule_failed(rule, "pattern", scope.message());
       return false;
     }
@@ -178,8 +182,10 @@ bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
   }
   if (keeps_time_) {
     scope.use_tables(&delta.tables, delta.clock.now_ns());
-    delta.time_moved = false;
-    if (delta.waits_for_time()) move_time(scope, delta);
+    // What is due at a time has gone when event time came there; only memory that tables want to
+    // give back waits, for a later time or the next chunk.
+    delta.time_moved = delta.clock.knows(event.time_ns, event.origin.arrival_ns);
+    if (!delta.time_moved && delta.waits_for_time()) move_time(scope, delta);
   }
   bool matched = false;
   const auto one = [&](RuleIndex index) {
@@ -191,6 +197,7 @@ bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
     if (trace != nullptr) trace->rule_done(rule);
   };
   if (trace == nullptr) {
+    if (dispatch_.has_none(scope)) return false;
     for (const RuleIndex index : dispatch_.candidates(scope, known_, delta.candidates)) one(index);
   } else {
     for (std::size_t index = 0; index < rules_.size(); ++index) one(static_cast<RuleIndex>(index));
@@ -200,13 +207,23 @@ bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
   return matched;
 }
 
+std::optional<std::vector<RuleIndex>> RuleSet::header_rules(const Event& event) const {
+  if (!dispatch_.header_decides()) return std::nullopt;
+  Scope scope(plan_, known_);
+  scope.begin(event);
+  return dispatch_.of_header(scope, known_);
+}
+
 void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
                   TraceSink* trace) const {
   metrics::RuleTotals& totals = delta.rules[index];
   ++totals.matched;
   LabelMemo::Cell* cell = nullptr;  // of the first action
-  for (std::size_t i = 0; i < rule.actions.size(); ++i) {
-    const Action& action = rule.actions[i];
+  LabelMemo::Cell loose;
+  const Action* const actions = rule.actions.data();
+  const std::size_t count = rule.actions.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Action& action = actions[i];
     const auto skip = [&](SkipReason reason) {
       ++totals.skipped[i][static_cast<std::size_t>(reason)];
       if (trace != nullptr) trace->action_skipped(rule, action, reason);
@@ -244,9 +261,10 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       }
     }
     // Only now that there is something to count may a series be born.
-    LabelMemo::Cell loose;
     LabelMemo::Cell* found = &loose;
-    if (!action.loose) {
+    if (action.loose) {
+      loose = {};
+    } else {
       if (cell == nullptr) cell = cells(rule, index, scope, delta);
       found = &cell[i];
     }
@@ -256,7 +274,7 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
     }
     metrics::Series& series = *found->series;
     if (trace != nullptr) trace->series_found(rule, action, series);
-    if (action.kind != Action::Kind::set && delta.timers.size() != 0) call_off(series, delta);
+    if (action.kind != Action::Kind::set && !delta.timers.empty()) call_off(series, delta);
     const Decimal before = series.value;
     bool done = true;
     switch (action.kind) {
@@ -304,7 +322,7 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
 // combination.
 LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
                                 Delta& delta) const {
-  std::array<LabelMemo::Part, LabelMemo::kMaxParts> key;
+  std::array<LabelMemo::Part, LabelMemo::kMaxParts>& key = delta.label_key;
   const auto loose = [&] {
     delta.loose_cells.assign(rule.actions.size(), {});
     return delta.loose_cells.data();
@@ -314,11 +332,15 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
   for (const Ref& ref : rule.label_inputs) {
     const Token token = scope.token(ref);
     if (token.size > LabelMemo::kMaxPartBytes) return loose();
+    // Why there is no value is not in the key.
+    if (ref.source == Ref::Source::let && !token.present()) return loose();
     key[parts++] = {.data = token.data,
                     .size = token.size,
                     .meaning = static_cast<std::uint32_t>(token.kind) << 1 |
                                static_cast<std::uint32_t>(token.escaped),
-                    .roomy = ref.source == Ref::Source::field};  // it stands in the record
+                    // It stands in the record, or in the copy of a part of it.
+                    .roomy = ref.source == Ref::Source::field ||
+                             ref.source == Ref::Source::capture};
   }
   return delta.memos[index].find({key.data(), parts});
 }

@@ -39,6 +39,10 @@ class RuleSet {
   // is tried and told about.
   bool count(const Event& event, Delta& delta, TraceSink* trace = nullptr) const;
 
+  // The rules that a record of this header may match, whatever its message is: see
+  // Event::header_rules. Nothing when the message has a say in that.
+  std::optional<std::vector<RuleIndex>> header_rules(const Event& event) const;
+
   // A silent stream: moves event time by the wall clock when a row or a timer is due, see
   // EventClock. Returns whether anything happened, which is then to be committed like a line.
   bool tick(Delta& delta, std::int64_t wall_ns) const;

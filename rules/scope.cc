@@ -37,14 +37,9 @@ void Scope::begin(const Event& event) {
   message_ = {};
 }
 
-void Scope::enter(std::span<const Expression> lets) {
-  captures_.clear();
-  rows_.clear();
-  overlay_ = nullptr;
-  lets_ = lets;
-  if (lets.empty()) return;
-  let_values_.resize(std::max(let_values_.size(), lets.size()));
-  let_known_.assign(lets.size(), 0);
+void Scope::make_room_for_lets() {
+  let_values_.resize(lets_.size());
+  let_known_.resize(lets_.size());
 }
 
 void Scope::set_row(std::uint16_t index, const Value& value) {
@@ -52,12 +47,7 @@ void Scope::set_row(std::uint16_t index, const Value& value) {
   rows_[index] = value;
 }
 
-std::span<std::string_view> Scope::captures(std::size_t count) {
-  captures_.assign(count, {});
-  return captures_;
-}
-
-std::string_view Scope::text(const Token& token) {
+std::string_view Scope::make_text(const Token& token) {
   switch (token.kind) {
     case TokenKind::missing:
     case TokenKind::null:
@@ -107,41 +97,32 @@ Value Scope::to_value(const Token& token) {
   }
 }
 
-bool Scope::has_message() {
-  if (!message_known_) {
-    message_known_ = true;
-    if (event_->bare_message.data() != nullptr) {
-      message_ = event_->bare_message;
-      message_there_ = true;
-    } else if (const Token& token = field(known_.message); token.present()) {
-      message_ = text(token);
-      message_there_ = true;
-    }
-    // The first line with text: some engines begin a message with a newline.
-    if (message_.find_first_not_of(" \t\r") == std::string_view::npos && !event_->rest.empty()) {
-      std::string_view rest = event_->rest;
-      while (!rest.empty()) {
-        const std::size_t newline = std::min(rest.find('\n'), rest.size());
-        std::string_view line = rest.substr(0, newline);
-        rest.remove_prefix(std::min(newline + 1, rest.size()));
-        if (line.ends_with('\r')) line.remove_suffix(1);
-        if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
-        message_ = line;
-        message_there_ = true;
-        break;
-      }
-    }
+void Scope::find_message() {
+  message_known_ = true;
+  if (event_->known_message.data() != nullptr) {
+    message_ = event_->known_message;
+    message_there_ = true;
+  } else if (const Token& token = field(known_.message); token.present()) {
+    message_ = text(token);
+    message_there_ = true;
   }
-  return message_there_;
+  if (event_->rest.empty()) return;
+  // The first line with text: some engines begin a message with a newline.
+  if (message_.find_first_not_of(" \t\r") != std::string_view::npos) return;
+  std::string_view rest = event_->rest;
+  while (!rest.empty()) {
+    const std::size_t newline = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, newline);
+    rest.remove_prefix(std::min(newline + 1, rest.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
+    message_ = line;
+    message_there_ = true;
+    break;
+  }
 }
 
-std::string_view Scope::message() {
-  has_message();
-  return message_;
-}
-
-std::optional<std::int64_t> Scope::own_time_ns() {
-  if (event_->time_ns) return event_->time_ns;
+std::optional<std::int64_t> Scope::find_time_ns() {
   const Token& token = field(known_.time);
   if (token.present()) {
     if (const auto parsed = parse_timestamp(text(token))) return parsed;
@@ -173,9 +154,6 @@ Token Scope::find_token(const Ref& ref) {
     case Ref::Source::field:
       return field(ref.index);
     case Ref::Source::capture:
-      if (ref.index < captures_.size() && captures_[ref.index].data() != nullptr) {
-        return is_no_value(captures_[ref.index]) ? Token{} : text_token(captures_[ref.index]);
-      }
       return ref.under == Ref::kNoField ? Token{} : field(ref.under);
     case Ref::Source::row:
       if (ref.index < rows_.size() && rows_[ref.index].usable())

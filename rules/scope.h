@@ -2,6 +2,7 @@
 // knows of it, the rule's captures and its `let` values. Values are made when they are asked for.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "rules/event.h"
+#include "rules/pattern.h"
 #include "rules/value.h"
 
 namespace logtally::rules {
@@ -62,9 +64,21 @@ class Scope {
   // The record that is looked at from now on; borrowed until the next begin().
   void begin(const Event& event);
   // The rule that is looked at now.
-  void enter(std::span<const Expression> lets);
+  void enter(std::span<const Expression> lets) {
+    captured_ = 0;
+    rows_.clear();
+    overlay_ = nullptr;
+    lets_ = lets;
+    if (lets.size() > let_known_.size()) make_room_for_lets();
+    std::fill_n(let_known_.begin(), lets.size(), std::uint8_t{0});
+  }
   // The rule's captures, for its patterns to fill; data() == null: not captured.
-  std::span<std::string_view> captures(std::size_t count);
+  std::span<std::string_view> captures(std::size_t count) {
+    if (captures_.size() < count) captures_.resize(count);
+    captured_ = count;
+    for (std::size_t i = 0; i < count; ++i) captures_[i] = {};
+    return {captures_.data(), count};
+  }
 
   Value value(const Ref& ref);
   // The same as a token: raw where it stands in the record, else text.
@@ -72,11 +86,23 @@ class Scope {
     if (ref.source == Ref::Source::field && ref.slot != kNoSlot && overlay_ == nullptr) {
       return event_->has(ref.slot) ? event_->slot(ref.slot) : Token{};
     }
+    if (ref.source == Ref::Source::capture && ref.index < captured_ &&
+        captures_[ref.index].data() != nullptr) {
+      const std::string_view captured = captures_[ref.index];
+      if (is_no_value(captured)) return {};
+      return {.data = captured.data(),
+              .size = static_cast<std::uint32_t>(captured.size()),
+              .kind = TokenKind::string,
+              .escaped = false};
+    }
     return find_token(ref);
   }
   Value to_value(const Token& token);
   // A token as text: unescaped, numbers in canonical form. Missing tokens have none.
-  std::string_view text(const Token& token);
+  std::string_view text(const Token& token) {
+    if (token.kind == TokenKind::string && !token.escaped) return token.text();
+    return make_text(token);
+  }
 
   // Fields of the line that hide the event's for this rule: those of its `<fields>` capture. Until
   // the next enter().
@@ -91,9 +117,17 @@ class Scope {
   std::vector<Table>* tables() const { return tables_; }
   std::int64_t now_ns() const { return now_ns_; }
 
-  bool has_message();
-  std::string_view message();                 // empty when there is none
-  std::optional<std::int64_t> own_time_ns();  // the record's, else its wrapper's
+  bool has_message() {
+    if (!message_known_) find_message();
+    return message_there_;
+  }
+  std::string_view message() {  // empty when there is none
+    if (!message_known_) find_message();
+    return message_;
+  }
+  std::optional<std::int64_t> own_time_ns() {  // the record's, else its wrapper's
+    return event_->time_ns ? event_->time_ns : find_time_ns();
+  }
   std::int64_t time_ns();                     // that, else its arrival
 
   const Event& event() const { return *event_; }
@@ -115,6 +149,10 @@ class Scope {
     return found_ = event_->field(plan_.candidates(id));
   }
   Token find_token(const Ref& ref);
+  std::string_view make_text(const Token& token);
+  void make_room_for_lets();
+  void find_message();
+  std::optional<std::int64_t> find_time_ns();
   Value exception();
 
   const FieldPlan& plan_;
@@ -126,7 +164,8 @@ class Scope {
   std::vector<Value> rows_;
   Scratch scratch_;
   std::span<const Expression> lets_;
-  std::vector<std::string_view> captures_;
+  std::vector<std::string_view> captures_;  // the first captured_ of them are this rule's
+  std::size_t captured_ = 0;
   std::vector<Value> let_values_;
   std::vector<std::uint8_t> let_known_;
   Token found_;

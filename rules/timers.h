@@ -49,6 +49,7 @@ class Timers {
     return heap_.empty() ? std::numeric_limits<std::int64_t>::max() : heap_.front().due_ns;
   }
   std::size_t size() const { return heap_.size(); }
+  bool empty() const { return heap_.empty(); }
 
   // All of them, in the order of arming. restore() in that order; false when it is broken.
   template <class F>

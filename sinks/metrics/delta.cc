@@ -214,8 +214,16 @@ bool Delta::observe(Series& series, Decimal value) {
   const Decimal sum = series.value + value;
   if (!sum.in_range()) return false;
   const std::vector<Decimal>& bounds = specs_[series.family]->buckets;
-  std::size_t bucket = 0;
-  for (const Decimal& bound : bounds) bucket += value > bound;
+  // Halving without branches: the number of bounds that are less than the value.
+  const Decimal* first = bounds.data();
+  std::size_t left = bounds.size();
+  while (left > 1) {
+    const std::size_t half = left / 2;
+    first += value > first[half - 1] ? half : 0;
+    left -= half;
+  }
+  const std::size_t bucket = static_cast<std::size_t>(first - bounds.data()) +
+                             static_cast<std::size_t>(left == 1 && value > *first);
   ++series.buckets[bucket];
   series.value = sum;
   touch(series);
