@@ -93,10 +93,10 @@ class Worker {
     std::uint32_t target = 0;
     rules::RecordOrigin origin;  // kept; a live one's is its event's
     std::string file;            // origin.file, once it is kept
-    std::string_view line;  // live: the first line
-    std::string_view rest;  // live: the lines behind it, with their newlines
-    std::string text;       // kept: both, and room to read behind
-    std::size_t first = 0;  // kept: length of the first line
+    std::string_view line;       // live: the first line
+    std::string_view rest;       // live: the lines behind it, with their newlines
+    std::string text;            // kept: both, and room to read behind
+    std::size_t first = 0;       // kept: length of the first line
     std::uint64_t lines = 0;
     bool suspect = false;  // may hold what is to be redacted: its text is kept as it was read
     bool full = false;     // over record_bytes: nothing more is kept

@@ -194,7 +194,7 @@ void Dispatch::finish(const WellKnownFields& known) {
   }
   for (std::size_t i = 0; i < presence_.size(); ++i)
     file(presence_[i].first, -1, static_cast<std::int16_t>(i));
-  for (const std::uint16_t child : prefixes_[0].children) {
+  for (const auto child : prefixes_[0].children) {
     const char first = prefixes_[child].label[0];
     begins_prefix_[static_cast<unsigned char>(first)] = true;
     if (first == ' ') begins_prefix_['\t'] = true;

@@ -33,8 +33,8 @@ class Dispatch {
 
   // Whether what of_header() finds holds for every message under that header.
   bool header_decides() const { return header_decides_; }
-  // Those of the candidates that depend on nothing of the record but the slots that are filled now, all but
-  // the message's, and on the level: Event::header_rules.
+  // Those of the candidates that depend on nothing of the record but the slots that are filled now,
+  // all but the message's, and on the level: Event::header_rules.
   std::vector<RuleIndex> of_header(Scope& scope, const WellKnownFields& known) const;
 
   // Whether it is clear at a glance that no rule may match.
@@ -91,8 +91,8 @@ class Dispatch {
   std::vector<std::pair<FieldId, std::vector<RuleIndex>>> presence_;
   std::array<std::vector<RuleIndex>, 7> by_level_;
   bool uses_level_ = false;
-  bool header_decides_ = true;  // no field is the message or else something of the header
-  bool files_message_ = false;  // some slot of the message has an entry in on_slot_
+  bool header_decides_ = true;        // no field is the message or else something of the header
+  bool files_message_ = false;        // some slot of the message has an entry in on_slot_
   std::vector<PrefixNode> prefixes_;  // 0 is the root
   std::array<bool, 256> begins_prefix_{};  // some prefix begins with the byte
   std::vector<RuleIndex> always_;

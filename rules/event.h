@@ -103,11 +103,11 @@ class Event {
 
   static constexpr std::string_view kJsonFormat = "json";
 
-  std::string_view line;          // the whole record, without its newline
+  std::string_view line;  // the whole record, without its newline
   // The message, where it is known without asking the slots: of a record that no format fits its
   // first line, of one whose header is known the text behind. Else without data.
   std::string_view known_message;
-  std::string_view rest;          // the lines that continue the first
+  std::string_view rest;                  // the lines that continue the first
   std::string_view format = kJsonFormat;  // name of the format that fits; empty: none
   std::optional<std::int64_t> time_ns;    // the record's own time, where the format has read it
   // The rules that Dispatch files under what a format's header gives, when that is known already;

@@ -225,7 +225,7 @@ void Explainer::describe_record(const Event& event) {
     }
   }
   now_.logger = well_known("logger", known.logger);
-  if (event.bare_message.data() != nullptr) {
+  if (event.format.empty()) {
     now_.message = {.name = "message", .value = {}, .note = "the whole line"};
   } else {
     now_.message = well_known("message", known.message);

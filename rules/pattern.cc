@@ -228,9 +228,9 @@ class Searcher {
 
 // ---- fitting ----
 
-// One pass from left to right in which nothing is taken back, as nearly every fit is found. Where it
-// fits, a backtracking matcher would have found the same; where it does not, it knows whether there
-// was another way at all.
+// One pass from left to right in which nothing is taken back, as nearly every fit is found. Where
+// it fits, a backtracking matcher would have found the same; where it does not, it knows whether
+// there was another way at all.
 enum class Outcome : std::uint8_t { fits, fails, open };
 
 // Roomy: kReadableBehindText bytes behind the text may be read.
@@ -414,8 +414,8 @@ template <class Meter>
 class Fitter : Searcher<Meter> {
   using Base = Searcher<Meter>;
   using Base::begin_, Base::end_, Base::meter_;
-  using Base::ends_at, Base::word_end, Base::find_blank, Base::find, Base::find_in_word;
   using Base::blanks_end, Base::find_level;
+  using Base::ends_at, Base::word_end, Base::find_blank, Base::find, Base::find_in_word;
 
  public:
   Fitter(std::string_view text, std::size_t slots, std::span<std::string_view> captures,
@@ -793,8 +793,7 @@ bool Pattern::match_behind_time(std::string_view text, const TimePrefix& time,
 bool Pattern::fit(std::string_view text, std::span<std::string_view> captures,
                   ShapedValues* shaped) const {
   const Start start = find_start(text);
-  return start.step != nullptr &&
-         fit_steps<false>(start.step, start.p, text, captures, shaped);
+  return start.step != nullptr && fit_steps<false>(start.step, start.p, text, captures, shaped);
 }
 
 bool Pattern::fit_roomy(std::string_view text, std::span<std::string_view> captures) const {
@@ -803,8 +802,8 @@ bool Pattern::fit_roomy(std::string_view text, std::span<std::string_view> captu
 }
 
 Pattern::Start Pattern::find_start(std::string_view text) const {
-  if (text.size() >= head_.size() &&
-      std::memcmp(text.data(), head_.data(), head_.size()) == 0) [[likely]]
+  if (text.size() >= head_.size() && std::memcmp(text.data(), head_.data(), head_.size()) == 0)
+      [[likely]]
     return {steps_.data() + after_head_, text.data() + head_.size()};
   // Only a blank in it could be longer in the text.
   if (head_.size() == literal_prefix_.size()) return {};

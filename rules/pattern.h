@@ -12,8 +12,8 @@
 // Of all fits the one counts that is found by deciding from left to right: a blank takes as many as
 // there are, a capture as little as lets the rest fit. That is what a backtracking matcher would
 // find; here it costs O(length * captures), because each step remembers from where on it has failed
-// (see Straight and Fitter in pattern.cc). Only words between doubled blanks behind a text can cost O(length *
-// captures^2).
+// (see Straight and Fitter in pattern.cc). Only words between doubled blanks behind a text can cost
+// O(length * captures^2).
 #pragma once
 
 #include <cstddef>

@@ -137,7 +137,7 @@ struct Rule {
   std::vector<std::vector<std::int16_t>>
       pattern_captures;                      // per pattern: its captures -> the rule's, -1: dropped
   std::vector<std::int16_t> fields_capture;  // per pattern: its capture `<fields>`, -1: none
-  bool captures_as_found = false;  // one pattern, whose captures are the rule's, in order
+  bool captures_as_found = false;            // one pattern, whose captures are the rule's, in order
   std::shared_ptr<const re2::RE2> regex;
   std::vector<std::int16_t> regex_captures;  // group - 1 -> the rule's captures, -1: unnamed
   std::size_t captures = 0;

@@ -141,10 +141,9 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* t
     }
   }
   if (!rule.patterns.empty()) {
-    const bool fits =
-        rule.captures_as_found
-            ? rule.patterns.front().match_roomy(scope.message(), scope.captures(rule.captures))
-            : fit_patterns(rule, scope, delta);
+    const bool fits = rule.captures_as_found ? rule.patterns.front().match_roomy(
+                                                   scope.message(), scope.captures(rule.captures))
+                                             : fit_patterns(rule, scope, delta);
     if (!fits) {
       if (trace != nullptr) trace->rule_failed(rule, "pattern", scope.message());
       return false;
@@ -334,13 +333,13 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
     if (token.size > LabelMemo::kMaxPartBytes) return loose();
     // Why there is no value is not in the key.
     if (ref.source == Ref::Source::let && !token.present()) return loose();
-    key[parts++] = {.data = token.data,
-                    .size = token.size,
-                    .meaning = static_cast<std::uint32_t>(token.kind) << 1 |
-                               static_cast<std::uint32_t>(token.escaped),
-                    // It stands in the record, or in the copy of a part of it.
-                    .roomy = ref.source == Ref::Source::field ||
-                             ref.source == Ref::Source::capture};
+    key[parts++] = {
+        .data = token.data,
+        .size = token.size,
+        .meaning =
+            static_cast<std::uint32_t>(token.kind) << 1 | static_cast<std::uint32_t>(token.escaped),
+        // It stands in the record, or in the copy of a part of it.
+        .roomy = ref.source == Ref::Source::field || ref.source == Ref::Source::capture};
   }
   return delta.memos[index].find({key.data(), parts});
 }

@@ -128,7 +128,7 @@ class Scope {
   std::optional<std::int64_t> own_time_ns() {  // the record's, else its wrapper's
     return event_->time_ns ? event_->time_ns : find_time_ns();
   }
-  std::int64_t time_ns();                     // that, else its arrival
+  std::int64_t time_ns();  // that, else its arrival
 
   const Event& event() const { return *event_; }
 
