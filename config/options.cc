@@ -166,8 +166,9 @@ constexpr Option kOptions[] = {
     {"format", 0, "FORMAT", "", "", "human",
      "check: human, json, github; test: human, junit, tap; explain, version: human, json",
      take_format, nullptr, kCheck | kTest | kExplain | kVersion, formats_of},
-    {"strict", 0, "", "", "", "", "exit 3 when there are warnings only", set<&CommandLine::strict>,
-     nullptr, kCheck},
+    {"strict", 0, "", "", "", "",
+     "check: exit 3 when there are warnings only; test: --coverage under 100 % fails",
+     set<&CommandLine::strict>, nullptr, kCheck | kTest},
     {"sample", 0, "FILE", "", "", "", "try the rules on the lines of this log; repeatable",
      [](CommandLine& l, const std::string& v) -> Fault {
        l.samples.push_back(v);
