@@ -168,6 +168,7 @@ class Compiler {
   std::vector<std::pair<const Document*, const Node*>> table_nodes_;
   std::vector<std::pair<const Document*, const Node*>> redaction_nodes_;
   std::map<std::string, config::Place, std::less<>> redaction_places_;
+  std::map<std::string, std::string, std::less<>> redaction_sources_;  // as written, to compare
   std::vector<Redaction> redactions_;
   std::map<std::string, config::Place, std::less<>> formats_;
   std::map<std::string, TableEntry, std::less<>> tables_;

@@ -12,6 +12,14 @@ namespace logtally::rules {
 void Compiler::compile_redactions(const Document& document, const Node& node) {
   if (!config::expect_map(reading(document), node, "`redact`")) return;
   for (const Node::Entry& entry : node.entries) {
+    // Two packs may know the same redaction under the same name.
+    std::string source;
+    for (const Node::Entry& part : entry.value.entries)
+      source += part.key.text + '=' + part.value.text + '\n';
+    if (const auto known = redaction_sources_.find(entry.key.text);
+        known != redaction_sources_.end() && known->second == source)
+      continue;
+    redaction_sources_.emplace(entry.key.text, std::move(source));
     if (const auto known = redaction_places_.find(entry.key.text);
         known != redaction_places_.end()) {
       fault("E031", document, entry.key, "redaction `" + entry.key.text + "` is defined twice")

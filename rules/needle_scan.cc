@@ -122,7 +122,14 @@ NeedleScan::NeedleScan(std::vector<Needle> needles) {
   std::vector<std::pair<double, std::size_t>> order;
   for (Needle& needle : needles) {
     Placed placed{.needle = std::move(needle), .offset = 0};
-    if (placed.needle.text == "@") {
+    const NeedlePlace fixed = placed.needle.place;
+    if (fixed.bucket >= 0) {
+      placed.offset = static_cast<std::uint8_t>(fixed.offset);
+      const auto print = std::string_view(placed.needle.text).substr(placed.offset, kFingerprint);
+      const auto bucket = static_cast<std::size_t>(fixed.bucket);
+      buckets[bucket] = buckets[bucket].with(print);
+      buckets_[bucket].push_back(static_cast<std::uint16_t>(needles_.size()));
+    } else if (placed.needle.text == "@") {
       tables_.single = '@';
       buckets_[kBuckets].push_back(static_cast<std::uint16_t>(needles_.size()));
     } else {
@@ -132,8 +139,11 @@ NeedleScan::NeedleScan(std::vector<Needle> needles) {
     }
     needles_.push_back(std::move(placed));
   }
-  std::sort(order.begin(), order.end());
   std::array<double, kBuckets> weight{};
+  std::sort(order.begin(), order.end());
+  if (!order.empty()) {
+    for (std::size_t b = 0; b < kBuckets; ++b) weight[b] = buckets[b].weight();
+  }
   for (const auto& [alone, number] : order) {
     const std::string_view print = std::string_view(needles_[number].needle.text)
                                        .substr(needles_[number].offset, kFingerprint);
@@ -158,10 +168,33 @@ NeedleScan::NeedleScan(std::vector<Needle> needles) {
       if (buckets[b].bits[3] >> i & 1) tables_.fourth[i] |= bit;
     }
   }
+  constexpr std::uint8_t kSingle = 0x80;
+  for (std::size_t b = 0; b < kBuckets; ++b) {
+    // The highest bit is the single byte's: two buckets share the one below.
+    const auto bit = static_cast<std::uint8_t>(1U << std::min(b, kBuckets - 2));
+    for (const std::uint16_t number : buckets_[b]) {
+      const Placed& placed = needles_[number];
+      for (std::size_t i = 0; i < kFingerprint; ++i) {
+        for (unsigned c = 0; c < 128; ++c) {
+          if (placed.offset + i >= placed.needle.text.size() ||
+              small(static_cast<char>(c)) == placed.needle.text[placed.offset + i])
+            tables_.wide[i][c & 63] |= bit;
+        }
+      }
+    }
+  }
+  if (!buckets_[kBuckets].empty()) {
+    tables_.wide[0][static_cast<unsigned char>(tables_.single) & 63U] |= kSingle;
+    for (std::size_t i = 1; i < kFingerprint; ++i) {
+      for (std::uint8_t& entry : tables_.wide[i]) entry |= kSingle;
+    }
+  }
 }
 
 void NeedleScan::use(Kernel kernel) {
-  scan_ = kernel == Kernel::best && has_avx2() ? &scan_needles_avx2 : &scan_needles_portable;
+  scan_ = &scan_needles_portable;
+  if (kernel != Kernel::portable && has_avx2()) scan_ = &scan_needles_avx2;
+  if (kernel == Kernel::best && has_avx2() && has_avx512_vbmi()) scan_ = &scan_needles_avx512;
 }
 
 std::uint64_t NeedleScan::owners_at(const char* begin, const char* place, const char* end) const {

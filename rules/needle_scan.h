@@ -23,10 +23,18 @@ namespace logtally::rules {
 // True when in doubt: what stands there may be escaped for JSON.
 using NeedleCheck = bool (*)(const char* begin, const char* place, const char* end);
 
+// Where a needle's fingerprint begins, and its bucket: chosen beforehand, by search over megabytes
+// of logs, such that the needles of a bucket share letters. -1: chosen by the scan itself.
+struct NeedlePlace {
+  std::int8_t offset = -1;
+  std::int8_t bucket = -1;
+};
+
 struct Needle {
   std::string text;  // small letters; see usable()
   std::uint8_t owner = 0;
   NeedleCheck check = nullptr;  // null: the text is enough
+  NeedlePlace place{};
 };
 
 // What the vectors compare.
@@ -35,6 +43,8 @@ struct NeedleTables {
   alignas(16) std::uint8_t second[16] = {};
   alignas(16) std::uint8_t third[16] = {};
   alignas(16) std::uint8_t fourth[16] = {};
+  // The same by the low six bits, exact for letters; the single byte is the highest bit.
+  alignas(64) std::uint8_t wide[4][64] = {};
   char single = '\xFF';  // 0xFF: never in UTF-8
 };
 
@@ -58,8 +68,8 @@ class NeedleScan {
   // The owners (a bit each) of all needles in the text, of which kReadableBehind more are readable.
   std::uint64_t owners(std::string_view text) const;
 
-  // For tests: both passes find the same.
-  enum class Kernel : std::uint8_t { best, portable };
+  // For tests: all passes find the same.
+  enum class Kernel : std::uint8_t { best, avx2, portable };
   void use(Kernel kernel);
 
  private:
@@ -78,5 +88,7 @@ class NeedleScan {
 // The passes: the first place in [at, end) that the tables let through, else `end`.
 const char* scan_needles_portable(const NeedleTables& tables, const char* at, const char* end);
 const char* scan_needles_avx2(const NeedleTables& tables, const char* at, const char* end);
+const char* scan_needles_avx512(const NeedleTables& tables, const char* at, const char* end);
+bool has_avx512_vbmi();
 
 }  // namespace logtally::rules

@@ -221,7 +221,7 @@ Redactions::Redactions(std::vector<Redaction> all) : all_(std::move(all)) {
         continue;
       }
       for (const SecretShape::Anchor& anchor : redaction.shape->anchors)
-        needles.push_back({std::string(anchor.text), owner, anchor.check});
+        needles.push_back({std::string(anchor.text), owner, anchor.check, anchor.place});
       continue;
     }
     std::vector<std::string> texts;
@@ -236,14 +236,16 @@ Redactions::Redactions(std::vector<Redaction> all) : all_(std::move(all)) {
       }
     }
     if (texts.empty()) always_ |= bit;
-    for (std::string& text : texts) needles.push_back({std::move(text), owner, nullptr});
+    for (std::string& text : texts) needles.push_back({std::move(text), owner, nullptr, {}});
   }
   if (!all_.empty())
-    needles.push_back({"u00", static_cast<std::uint8_t>(kMost),
+    needles.push_back({"u00",
+                       static_cast<std::uint8_t>(kMost),
                        [](const char* begin, const char* place, const char* end) {
                          return place > begin && place[-1] == '\\' && end - place > 3 &&
                                 place[3] >= '2' && place[3] <= '7';
-                       }});
+                       },
+                       {0, 4}});
   needles_ = NeedleScan(std::move(needles));
 }
 

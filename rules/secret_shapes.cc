@@ -77,28 +77,35 @@ std::size_t ipv6(std::string_view text) { return is_ipv6(text) ? text.size() : 0
 
 // ------------------------------------------------------------- the table
 
-constexpr SecretShape::Anchor kEmail[] = {{"@", at_sign_check}, {"mail=", nullptr}};
-constexpr SecretShape::Anchor kBearer[] = {{"bearer", nullptr}, {"uthorization", nullptr}};
+constexpr SecretShape::Anchor kEmail[] = {{"@", at_sign_check}, {"mail=", nullptr, {1, 3}}};
+constexpr SecretShape::Anchor kBearer[] = {{"bearer", nullptr, {2, 3}},
+                                           {"uthorization", nullptr, {4, 2}}};
 constexpr SecretShape::Anchor kKey[] = {
-    {"sk-", key_check<3, 8>},     {"k_live_", nullptr},        {"k_test_", nullptr},
-    {"whsec_", key_check<6, 8>},  {"ghp_", key_check<4, 16>},  {"gho_", key_check<4, 16>},
-    {"ghu_", key_check<4, 16>},   {"ghs_", key_check<4, 16>},  {"ghr_", key_check<4, 16>},
-    {"github_pat_", nullptr},     {"glpat-", key_check<6, 8>}, {"xox", key_check<3, 8>},
-    {"xapp-", key_check<5, 8>},   {"slack.com", nullptr},      {"akia", key_check<4, 16>},
-    {"asia", key_check<4, 16>},   {"aiza", key_check<4, 16>},  {"ya29.", key_check<5, 8>},
-    {"gocspx-", key_check<7, 8>}, {"hf_", key_check<3, 16>},   {"gsk_", key_check<4, 16>},
-    {"pplx-", key_check<5, 16>},  {"xai-", key_check<4, 16>},  {"npm_", key_check<4, 16>},
-    {"pypi-", key_check<5, 16>},  {"dop_v1_", nullptr},
+    {"sk-", key_check<3, 8>, {0, 1}},     {"k_live_", nullptr, {0, 3}},
+    {"k_test_", nullptr, {0, 6}},         {"whsec_", key_check<6, 8>, {1, 3}},
+    {"ghp_", key_check<4, 16>, {0, 0}},   {"gho_", key_check<4, 16>, {0, 0}},
+    {"ghu_", key_check<4, 16>, {0, 0}},   {"ghs_", key_check<4, 16>, {0, 0}},
+    {"ghr_", key_check<4, 16>, {0, 0}},   {"github_pat_", nullptr, {0, 6}},
+    {"glpat-", key_check<6, 8>, {0, 0}},  {"xox", key_check<3, 8>, {0, 1}},
+    {"xapp-", key_check<5, 8>, {0, 0}},   {"slack.com", nullptr, {3, 5}},
+    {"akia", key_check<4, 16>, {0, 0}},   {"asia", key_check<4, 16>, {0, 0}},
+    {"aiza", key_check<4, 16>, {0, 0}},   {"ya29.", key_check<5, 8>, {0, 0}},
+    {"gocspx-", key_check<7, 8>, {3, 5}}, {"hf_", key_check<3, 16>, {0, 4}},
+    {"gsk_", key_check<4, 16>, {0, 0}},   {"pplx-", key_check<5, 16>, {1, 5}},
+    {"xai-", key_check<4, 16>, {0, 0}},   {"npm_", key_check<4, 16>, {0, 5}},
+    {"pypi-", key_check<5, 16>, {0, 3}},  {"dop_v1_", nullptr, {1, 4}},
 };
-constexpr SecretShape::Anchor kTelegram[] = {{"bot", bot_check}};
-constexpr SecretShape::Anchor kJwt[] = {{"eyj", key_check<3, 8>}};
+constexpr SecretShape::Anchor kTelegram[] = {{"bot", bot_check, {0, 6}}};
+constexpr SecretShape::Anchor kJwt[] = {{"eyj", key_check<3, 8>, {0, 4}}};
 constexpr SecretShape::Anchor kQueryToken[] = {
-    {"token=", query_check<6>},    {"key=", query_check<4>},        {"secret=", query_check<7>},
-    {"password=", query_check<9>}, {"passwd=", query_check<7>},     {"pwd=", query_check<4>},
-    {"auth=", query_check<5>},     {"signature=", query_check<10>}, {"sig=", query_check<4>},
+    {"token=", query_check<6>, {2, 2}},  {"key=", query_check<4>, {0, 3}},
+    {"secret=", query_check<7>, {3, 2}}, {"password=", query_check<9>, {5, 5}},
+    {"passwd=", query_check<7>, {3, 2}}, {"pwd=", query_check<4>, {0, 2}},
+    {"auth=", query_check<5>, {1, 2}},   {"signature=", query_check<10>, {1, 2}},
+    {"sig=", query_check<4>, {0, 2}},
 };
 constexpr SecretShape::Anchor kUrlPassword[] = {{"@", userinfo_check}};
-constexpr SecretShape::Anchor kPrivateKey[] = {{"private key", nullptr}};
+constexpr SecretShape::Anchor kPrivateKey[] = {{"private key", nullptr, {1, 2}}};
 
 // What may stand before a key: anything but a letter or a digit.
 #define LOGTALLY_WORD "(?:^|[^A-Za-z0-9])"

@@ -25,6 +25,7 @@ struct SecretShape {
   struct Anchor {
     std::string_view text;
     NeedleCheck check;
+    NeedlePlace place{};
   };
   std::span<const Anchor> anchors{};
 };

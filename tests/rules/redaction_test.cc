@@ -281,8 +281,10 @@ TEST_CASE("redaction: the scan never decides, it only saves looking") {
     const std::string line = lines.next();
     const std::string fast = redacted(set->redactions(), line);
     const std::string slow = redacted(naive, line);
-    if (fast != slow) CAPTURE(line);
-    if (fast != slow) CHECK(fast == slow);
+    if (fast != slow) {
+      CAPTURE(line);
+      CHECK(fast == slow);
+    }
     changed += fast != line;
   }
   CHECK(changed > 5000);
@@ -320,13 +322,15 @@ TEST_CASE("redaction: chunks are scanned for the very lines that hold something"
   }
 }
 
-TEST_CASE("redaction: both passes of the scan find the same") {
+TEST_CASE("redaction: all passes of the scan find the same") {
   std::vector<Needle> needles;
   for (const SecretShape& shape : secret_shapes()) {
     for (const SecretShape::Anchor& anchor : shape.anchors)
-      needles.push_back({std::string(anchor.text), 0, nullptr});
+      needles.push_back({std::string(anchor.text), 0, nullptr, anchor.place});
   }
   NeedleScan fast(needles);
+  NeedleScan middle(needles);
+  middle.use(NeedleScan::Kernel::avx2);
   NeedleScan portable(needles);
   portable.use(NeedleScan::Kernel::portable);
   std::string text;
@@ -340,6 +344,7 @@ TEST_CASE("redaction: both passes of the scan find the same") {
   for (const char* at = text.data(); at < end; ++at) {
     const char* const place = fast.find(text.data(), at, end, end);
     wrong += place != portable.find(text.data(), at, end, end);
+    wrong += place != middle.find(text.data(), at, end, end);
     at = place;
     ++found;
   }

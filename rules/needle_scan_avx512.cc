@@ -1,0 +1,74 @@
+// NeedleScan's pass for machines with AVX-512 VBMI: 64 bytes at a time, and look-ups by the low six
+// bits of a byte, which tell letters from digits and from each other. See json_kernel_avx2.cc on
+// the pragmas.
+#include "rules/needle_scan.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <bit>
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512vbmi,bmi,bmi2,lzcnt")
+
+namespace logtally::rules {
+namespace {
+
+struct Vectors {
+  __m512i first;
+  __m512i second;
+  __m512i third;
+  __m512i fourth;
+
+  // Non-zero bytes: candidates, from 64 bytes at p.
+  __m512i at(const char* p) const {
+    const __m512i one = _mm512_permutexvar_epi8(_mm512_loadu_si512(p), first);
+    const __m512i two = _mm512_permutexvar_epi8(_mm512_loadu_si512(p + 1), second);
+    const __m512i three = _mm512_permutexvar_epi8(_mm512_loadu_si512(p + 2), third);
+    const __m512i four = _mm512_permutexvar_epi8(_mm512_loadu_si512(p + 3), fourth);
+    constexpr int kAll = 0x80;  // the AND of three
+    return _mm512_and_si512(_mm512_ternarylogic_epi64(one, two, three, kAll), four);
+  }
+};
+
+}  // namespace
+
+const char* scan_needles_avx512(const NeedleTables& tables, const char* at, const char* end) {
+  const Vectors look{.first = _mm512_load_si512(tables.wide[0]),
+                     .second = _mm512_load_si512(tables.wide[1]),
+                     .third = _mm512_load_si512(tables.wide[2]),
+                     .fourth = _mm512_load_si512(tables.wide[3])};
+  while (end - at >= 128) {
+    const __m512i a = look.at(at);
+    const __m512i b = look.at(at + 64);
+    const __m512i any = _mm512_or_si512(a, b);
+    if (_mm512_test_epi8_mask(any, any) != 0) [[unlikely]] {
+      if (const std::uint64_t low = _mm512_test_epi8_mask(a, a); low != 0)
+        return at + std::countr_zero(low);
+      return at + 64 + std::countr_zero(std::uint64_t{_mm512_test_epi8_mask(b, b)});
+    }
+    at += 128;
+  }
+  return scan_needles_avx2(tables, at, end);
+}
+
+bool has_avx512_vbmi() {
+  return __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vbmi") != 0;
+}
+
+}  // namespace logtally::rules
+
+#pragma GCC pop_options
+
+#else
+
+namespace logtally::rules {
+
+const char* scan_needles_avx512(const NeedleTables& tables, const char* at, const char* end) {
+  return scan_needles_portable(tables, at, end);
+}
+bool has_avx512_vbmi() { return false; }
+
+}  // namespace logtally::rules
+
+#endif
