@@ -24,22 +24,23 @@ MARK = re.compile(r"planted|UGxhbnRlZ|UGxhbnRlZA", re.IGNORECASE)
 
 SEEN = """
 metrics:
-  planted_seen_total: {type: counter, help: What the rules see, labels: {line: {max: 100000}, rest: {default: '', max: 100000}}, max_series: 100000}
+  seen_lines_total: {type: counter, help: What the rules see, labels: {line: {max: 100000}, rest: {default: '', max: 100000}}, max_series: 100000}
 rules:
-  planted_all: {do: [{inc: planted_seen_total, labels: {line: $_line, rest: $_rest}}]}
+  see_all: {do: [{inc: seen_lines_total, labels: {line: $_line, rest: $_rest}}]}
 """
 
 
 def shapes(text, secret):
     """The text with a secret in it, as engines would write it; each item is one or more lines."""
     stamp = "2026-02-28 10:30:45"
+    alone = secret if secret.startswith(("sk-", "gh", "xox", "AKIA", "eyJ", "planted")) else "x"  # has a shape of its own
     quoted = json.dumps(text)
-    yield json.dumps({"timestamp": stamp, "level": "ERROR", "event": text, "extra": {"detail": text, secret: 1}})
+    yield json.dumps({"timestamp": stamp, "level": "ERROR", "event": text, "extra": {"detail": text, alone: 1}})
     yield json.dumps({"message": text}).replace("/", "\\/").replace("&", "\\u0026").replace("=", "\\u003d")
     yield json.dumps({"message": json.dumps({"inner": text}), "args": ["x", text]})
     yield f"{stamp} [aria.engine.llm] ERROR {text}"
     yield f"{stamp} - skillmeat.api - ERROR - {text}"
-    yield f"{stamp} [error    ] failed                   [aria] detail={quoted} url='{text}' bare={secret if secret.startswith(('sk-', 'gh', 'xox', 'AKIA', 'eyJ', 'planted')) else 'x'}"
+    yield f"{stamp} [error    ] failed                   [aria] detail={quoted} url='{text}' bare={alone}"
     yield f"{stamp} [aria] WARNING state {{'detail': '{text}', 'n': 1}}"
     yield (f"{stamp} [aria.engine] ERROR Job failed\nTraceback (most recent call last):\n  File \"/app/x.py\", line 1, in run\n"
            f"    call('{text}')\nValueError: {text}")
@@ -47,8 +48,8 @@ def shapes(text, secret):
     yield json.dumps({"log": f"{stamp} [aria] ERROR {text}\n", "stream": "stderr", "time": "2026-02-28T10:30:45Z"})
     whole = f"{stamp} [aria] ERROR " + "x" * 60 + text
     cut = len(whole) - len(text) // 2
-    for piece in (whole[:cut], whole[cut:] + "\n"):  # docker's pieces of a long line
-        yield json.dumps({"log": piece, "stream": "stdout", "time": "2026-02-28T10:30:45Z"})
+    pieces = (whole[:cut], whole[cut:] + "\n")  # docker's pieces of a long line
+    yield "\n".join(json.dumps({"log": piece, "stream": "stdout", "time": "2026-02-28T10:30:45Z"}) for piece in pieces)
     yield f"2026-02-28T10:30:45.123456789Z stdout F {stamp} [aria] ERROR {text}"
     yield f"2026-02-28T10:30:45.1Z stderr P {whole[:cut]}\n2026-02-28T10:30:45.1Z stderr F {whole[cut:]}"
 
@@ -64,7 +65,8 @@ class Redaction(unittest.TestCase):
     def no_secret(self, what, *texts):
         for text in texts:
             text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-            found = MARK.search(text.replace("planted_seen", "").replace("planted_all", ""))
+            text = text
+            found = MARK.search(text)
             if found:
                 at = found.start()
                 self.fail(f"{what} shows a secret: …{text[max(0, at - 200):at + 80]}…")
@@ -91,14 +93,14 @@ class Redaction(unittest.TestCase):
                 ran = driver.run("run", "--once", "--print-metrics", "--rules", rules, mixed)
                 self.assertEqual(ran.returncode, 0, ran.stderr)
                 self.no_secret(f"run {path.name}", ran.stdout, ran.stderr)
-                self.assertIn(b"planted_seen_total", ran.stdout)
+                self.assertIn(b"seen_lines_total", ran.stdout)
 
     def test_explain_check_and_test(self):
         with tempfile.TemporaryDirectory() as name:
             directory = pathlib.Path(name)
             rules = directory / "seen.yaml"
             rules.write_text("version: 1\n" + SEEN)
-            log = directory / "planted.log"
+            log = directory / "mixed.log"
             log.write_text("\n".join(planted()) + "\n")
             for args in (("explain", "--rules", rules, "--file", log),
                          ("explain", "--rules", rules, "--format", "json", "--file", log),
