@@ -436,7 +436,12 @@ bool Redactor::apply_field(const Redaction& redaction, std::string_view text, st
 // ---------------------------------------------------------------- Redactor: JSON
 
 bool Redactor::redact_json(std::string_view record, std::string& out) {
-  if (!walk_json(record)) return redact_text(record, out, true);  // no JSON: nothing to keep whole
+  // What only begins like an object (a Python dict, a broken line) is text.
+  const std::size_t mark = record.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  judged_.clear();
+  const bool valid =
+      judge_.decode(record.data() + mark, judged_) == record.data() + record.size() + 1;
+  if (!valid || !walk_json(record)) return redact_text(record, out, true);  // no JSON: nothing to keep whole
   const bool changed = !edits_.empty();
   write_edits(record, out);
   return reach_over_json(out) || changed;

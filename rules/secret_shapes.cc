@@ -77,7 +77,7 @@ std::size_t ipv6(std::string_view text) { return is_ipv6(text) ? text.size() : 0
 
 // ------------------------------------------------------------- the table
 
-constexpr SecretShape::Anchor kEmail[] = {{"@", at_sign_check}, {"mail=", nullptr, {1, 3}}};
+constexpr SecretShape::Anchor kEmail[] = {{"@", at_sign_check}};
 constexpr SecretShape::Anchor kBearer[] = {{"bearer", nullptr, {2, 3}},
                                            {"uthorization", nullptr, {4, 2}}};
 constexpr SecretShape::Anchor kKey[] = {
@@ -112,9 +112,9 @@ constexpr SecretShape::Anchor kPrivateKey[] = {{"private key", nullptr, {1, 2}}}
 
 constexpr SecretShape kShapes[] = {
     {.name = "email",
-     .doc = "e-mail addresses; `@` may be written %40",
+     .doc = "e-mail addresses",
      .regex =
-         R"([A-Za-z0-9_\x80-\xFF](?:[A-Za-z0-9_.+'\x80-\xFF-]*[A-Za-z0-9_+\x80-\xFF-])?(?:@|%40)(?:[A-Za-z0-9\x80-\xFF](?:[A-Za-z0-9\x80-\xFF-]*[A-Za-z0-9\x80-\xFF])?\.)+[A-Za-z\x80-\xFF]{2,})",
+         R"([A-Za-z0-9_\x80-\xFF](?:[A-Za-z0-9_.+'\x80-\xFF-]*[A-Za-z0-9_+\x80-\xFF-])?@(?:[A-Za-z0-9\x80-\xFF](?:[A-Za-z0-9\x80-\xFF-]*[A-Za-z0-9\x80-\xFF])?\.)+[A-Za-z\x80-\xFF]{2,})",
      .anchors = kEmail},
     {.name = "ipv4",
      .doc = "IPv4 addresses (not: versions of more or fewer than four numbers)",
