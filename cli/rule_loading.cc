@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "cli/regex_cost.h"
 #include "config/allowances.h"
 #include "config/packs.h"
 #include "config/settings.h"
@@ -89,6 +90,7 @@ std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
                                                  config::Diagnostics& diagnostics) {
   const RuleFiles files = read_rule_files(sources, diagnostics);
   auto rules = rules::RuleSet::compile(files.sources, diagnostics);
+  if (rules != nullptr) check_regexes(files.sources, RegexCare::run, diagnostics);
   config::Allowances allowances;
   config::Diagnostics of_comments;  // for `check`
   for (const rules::RuleSet::Source& source : files.sources)

@@ -21,8 +21,8 @@ void gather_scalars(const Node& node, std::vector<Span>& spans) {
 
 // Takes the word at the front, up to a blank, a comma or a colon.
 std::string_view take_word(std::string_view& rest) {
-  rest.remove_prefix(std::min(rest.find_first_not_of(" \t,"), rest.size()));
-  const std::string_view word = rest.substr(0, rest.find_first_of(" \t,:"));
+  rest.remove_prefix(std::min(rest.find_first_not_of(" \t\r,"), rest.size()));
+  const std::string_view word = rest.substr(0, rest.find_first_of(" \t\r,:"));
   rest.remove_prefix(word.size());
   return word;
 }
@@ -57,8 +57,12 @@ void Allowances::read(const YamlDocument& document, Diagnostics& diagnostics) {
   std::vector<Span> scalars;
   gather_scalars(document.root, scalars);
   const auto in_scalar = [&](std::size_t offset) {
-    return std::any_of(scalars.begin(), scalars.end(),
-                       [&](const Span& s) { return s.begin <= offset && offset < s.end; });
+    return std::any_of(scalars.begin(), scalars.end(), [&](const Span& s) {
+      // Behind the `|` or `>` of a block scalar there may be a comment.
+      const bool block = text[s.begin] == '|' || text[s.begin] == '>';
+      const std::size_t begin = block ? text.find('\n', s.begin) : s.begin;
+      return begin <= offset && offset < s.end;
+    });
   };
   const auto place = [&](std::string_view part) {
     const auto begin = static_cast<std::uint32_t>(part.data() - text.data());

@@ -28,6 +28,24 @@ const std::map<std::string, std::vector<std::string>, std::less<>>& built_in_nam
 bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
+// The first `(` of a regular expression that no `)` closes.
+std::optional<std::size_t> unclosed_group(std::string_view regex) {
+  std::vector<std::size_t> open;
+  for (std::size_t i = 0; i < regex.size(); ++i) {
+    if (regex[i] == '\\') {
+      ++i;
+    } else if (regex[i] == '[') {
+      i = regex.find(']', i + 2);  // a `]` in the first place is itself
+      if (i == std::string_view::npos) return std::nullopt;
+    } else if (regex[i] == '(') {
+      open.push_back(i);
+    } else if (regex[i] == ')' && !open.empty()) {
+      open.pop_back();
+    }
+  }
+  return open.empty() ? std::nullopt : std::optional(open.front());
+}
+
 }  // namespace
 
 bool valid_metric_name(std::string_view name) {
@@ -150,7 +168,10 @@ void Compiler::collect(const RuleSet::Source& source) {
   if (const Node* node = document.root.find("redact"))
     redaction_nodes_.emplace_back(&document, node);
   if (const Node* node = document.root.find("metrics")) metric_nodes_.emplace_back(&document, node);
-  if (const Node* node = document.root.find("rules")) collect_rules(document, *node);
+  if (const Node* node = document.root.find("rules");
+      node != nullptr && (node->is_map() || !source.configuration)) {
+    collect_rules(document, *node);  // a list in the configuration names files
+  }
 }
 
 void Compiler::collect_lift(const Document& document, const Node& node) {
@@ -523,14 +544,20 @@ std::shared_ptr<const re2::RE2> Compiler::compile_regular_expression(const Docum
   if (regex->ok()) return regex;
   std::size_t offset = 0;
   std::size_t length = node.text.size();
-  if (const std::size_t at = node.text.find(regex->error_arg());
-      !regex->error_arg().empty() && at != std::string::npos) {
+  std::string what = "RE2 refuses this regular expression: " + regex->error();
+  std::string label;
+  if (const auto open = unclosed_group(node.text);
+      open && regex->error_code() == re2::RE2::ErrorMissingParen) {
+    offset = *open;
+    length = 1;
+    what = "missing closing ) in regular expression";
+    label = "this group is never closed";
+  } else if (const std::size_t at = node.text.find(regex->error_arg());
+             !regex->error_arg().empty() && at != std::string::npos) {
     offset = at;
     length = regex->error_arg().size();
   }
-  diagnostics_
-      .add("E041", part_of(document, node, offset, length),
-           "RE2 refuses this regular expression: " + regex->error())
+  diagnostics_.add("E041", part_of(document, node, offset, length), what, label)
       .notes.emplace_back("RE2 syntax (linear time): no look-ahead, no back-references");
   return nullptr;
 }

@@ -75,6 +75,18 @@ void report_table(const config::YamlDocument& document, const Node& key, const U
   }
 }
 
+// An error elsewhere has guessed that this name was meant: that it is not used follows from it.
+bool is_guessed(const std::string& name, const config::Diagnostics& diagnostics) {
+  const std::string ticked = "`" + name + "`?";
+  return std::any_of(
+      diagnostics.all().begin(), diagnostics.all().end(), [&](const config::Diagnostic& d) {
+        return d.label.find(ticked) != std::string::npos ||
+               std::any_of(d.helps.begin(), d.helps.end(), [&](const std::string& help) {
+                 return help.find(ticked) != std::string::npos;
+               });
+      });
+}
+
 }  // namespace
 
 void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& diagnostics) {
@@ -100,7 +112,8 @@ void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& d
     const config::YamlDocument& document = *source.document;
     if (const Node* metrics = document.root.find("metrics")) {
       for (const Node::Entry& metric : metrics->entries) {
-        if (uses.metrics.contains(metric.key.text)) continue;
+        if (uses.metrics.contains(metric.key.text) || is_guessed(metric.key.text, diagnostics))
+          continue;
         diagnostics.add("W213", document.place(metric.key),
                         "no rule changes metric `" + metric.key.text + "`",
                         "it stays without a sample");
@@ -108,7 +121,7 @@ void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& d
     }
     if (const Node* maps = document.root.find("maps")) {
       for (const Node::Entry& map : maps->entries) {
-        if (uses.calls.contains(map.key.text)) continue;
+        if (uses.calls.contains(map.key.text) || is_guessed(map.key.text, diagnostics)) continue;
         diagnostics
             .add("W214", document.place(map.key), "no expression calls map `" + map.key.text + "`")
             .helps.push_back("let: {x: " + map.key.text + "($some_field)}");
@@ -116,7 +129,8 @@ void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& d
     }
     if (const Node* tables = document.root.find("tables")) {
       for (const Node::Entry& table : tables->entries)
-        report_table(document, table.key, uses, diagnostics);
+        if (!is_guessed(table.key.text, diagnostics))
+          report_table(document, table.key, uses, diagnostics);
     }
   }
 }
