@@ -40,7 +40,8 @@ int main(int argc, char** argv) {
     case config::Verb::help:
       return cli::help(line);
     case config::Verb::version:
-      std::fputs(cli::version_text().c_str(), stdout);
+      std::fputs((line.format == "json" ? cli::version_json() : cli::version_text()).c_str(),
+                 stdout);
       return cli::kExitSuccess;
     case config::Verb::completion:
       return cli::completion(line);

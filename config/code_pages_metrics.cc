@@ -1,4 +1,49 @@
+// E05x and E06x: units and buckets.
 #include "config/code_page_tables.h"
+
 namespace logtally::config {
-std::span<const CodePage> metric_code_pages() { return {}; }
+
+namespace {
+
+constexpr CodePage kPages[] = {
+    {"E050",
+     "`unit` of an action says what the field is in: ns us ms s m min h d; B KB MB GB TB KiB "
+     "MiB GiB TiB; % ratio; usd cents; or auto for text that says it itself (\"932ms\").",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 1]}\n"
+     "rules:\n"
+     "  call: {do: [{observe: call_seconds, value: $took, unit: msec}]}\n",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 1]}\n"
+     "rules:\n"
+     "  call: {do: [{observe: call_seconds, value: $took, unit: ms}]}\n"},
+    {"E051",
+     "The metric's name says what it counts in (_seconds, _bytes, _ratio, _usd), and the unit of "
+     "the action is of another kind, or the name says nothing at all.",
+     "metrics:\n"
+     "  heap_bytes: {type: gauge, help: Heap}\n"
+     "rules:\n"
+     "  heap: {do: [{set: heap_bytes, value: $heap, unit: ms}]}\n",
+     "metrics:\n"
+     "  heap_bytes: {type: gauge, help: Heap}\n"
+     "rules:\n"
+     "  heap: {do: [{set: heap_bytes, value: $heap, unit: KiB}]}\n"},
+    {"E060",
+     "`buckets` is a list of upper bounds, numbers all of them, and not too many: every bucket "
+     "of every series is a sample on the page. +Inf is there by itself.",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: fine}\n",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 0.5, 1, 5]}\n"},
+    {"E061", "Upper bounds of buckets stand in increasing order, each once.",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 1, 0.5]}\n",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 0.5, 1]}\n"},
+};
+
+}  // namespace
+
+std::span<const CodePage> metric_code_pages() { return kPages; }
+
 }  // namespace logtally::config

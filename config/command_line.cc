@@ -165,7 +165,7 @@ class Parser {
         file(line, arg, flags_over);
       }
       if (error) return error;
-      if (line.verb == Verb::help && typed != Verb::help) {
+      if (help_asked_) {
         ask_for_help(line, typed);
         return {};
       }
@@ -284,6 +284,7 @@ class Parser {
       return UsageError{fmt::format("{} needs a value: {} {}", flag, flag, option.value)};
     const Fault fault = option.take(line, value.value_or(""));
     if (fault) return UsageError{fmt::format("{}: {}", flag, *fault)};
+    help_asked_ = option.name == "help";
     return {};
   }
 
@@ -291,6 +292,7 @@ class Parser {
   const FileExists& exists_;
   std::size_t at_ = 0;
   bool verb_was_typed_ = false;
+  bool help_asked_ = false;
 };
 
 // -c > LOGTALLY_CONFIG > ./logtally.yaml > $XDG_CONFIG_HOME/logtally (or ~/.config/logtally) >

@@ -6,6 +6,7 @@
 
 #include "config/suggest.h"
 #include "rules/expression_node.h"
+#include "rules/level.h"
 
 namespace logtally::rules {
 namespace {
@@ -223,7 +224,14 @@ class ExpressionParser {
     for (const Comparison& row : kRows) {
       if (!is_symbol(row.symbol)) continue;
       advance();
-      return add(row.operation, left, parse_sum());
+      const std::uint32_t right = parse_sum();
+      const bool is_equality =
+          row.operation == Operation::equal || row.operation == Operation::unequal;
+      if (is_equality && !fault_) {
+        fold_level(left, right);
+        fold_level(right, left);
+      }
+      return add(row.operation, left, right);
     }
     if (is_symbol("=~") || is_symbol("!~")) {
       const Operation operation = value_ == "=~" ? Operation::fits : Operation::fits_not;
@@ -235,6 +243,20 @@ class ExpressionParser {
       return add_regex(operation, left);
     }
     return left;
+  }
+
+  // Levels of lines are folded, so a constant that one is compared with is, too: `$level ==
+  // "WARN"` is what `match: {level: WARN}` is.
+  void fold_level(std::uint32_t name, std::uint32_t constant) {
+    const Node& field = expression_.nodes_[name];
+    Node& other = expression_.nodes_[constant];
+    if (field.operation != Operation::name || field.ref.source != Ref::Source::level ||
+        other.operation != Operation::constant)
+      return;
+    const Level level = parse_level(other.text);
+    if (level == Level::none) return;
+    other.constant = Value::of(level_name(level));
+    other.text = level_name(level);
   }
 
   std::uint32_t add_regex(Operation operation, std::uint32_t left) {
@@ -296,6 +318,7 @@ class ExpressionParser {
     switch (token_) {
       case Kind::number:
         node.constant = Value::of(number_.value);
+        node.text = source_.substr(begin_, at_ - begin_);  // as it was written
         break;
       case Kind::text:
         node.text = value_;

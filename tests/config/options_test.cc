@@ -189,6 +189,7 @@ TEST_CASE("options: other tools' words for a verb work, and help is found from e
   CHECK(world.good({"check", "x.yaml", "-h", "--bogus"}).files == Args{"check"});
   CHECK(world.good({"validate", "--help"}).files == Args{"check"});
   CHECK(world.good({"--help", "check"}).files == Args{"check"});
+  CHECK(world.good({"help", "--help"}).files == Args{"help"});
   CHECK(world.good({"help", "E012"}).files == Args{"E012"});
   CHECK(world.good({"--version", "--format", "json"}).format == "json");
   CHECK(world.good({"-cx", "-vq"}).config == "x");

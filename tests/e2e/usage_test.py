@@ -1,6 +1,8 @@
 """Exit codes, banner, summary, --tee: what a person and a shell script meet first."""
+import json
 import os
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -74,6 +76,63 @@ class Usage(unittest.TestCase):
                 self.assertRegex(done.stdout.decode(), r"^logtally \d+\.\d+\.\d+ ")
                 for library in ("g++", "boost", "yaml-cpp", "re2", "prometheus-cpp", "zlib"):
                     self.assertIn(library, done.stdout.decode())
+        for args in (["version", "--format", "json"], ["--version", "--format=json"]):
+            with self.subTest(args):
+                done = driver.run(*args)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                said = json.loads(done.stdout)
+                self.assertRegex(driver.run("version").stdout.decode(), rf"^logtally {re.escape(said['version'])} \({said['revision']}\)\n")
+                self.assertEqual(said["packs"], ["aria", "skillmeat"])
+                self.assertIn("re2", said["libraries"])
+
+    def test_the_first_line_says_which_configuration_is_read(self):
+        home = pathlib.Path(self.dir.name, "home")
+        (home / ".config" / "logtally").mkdir(parents=True)
+        work = pathlib.Path(self.dir.name, "work")
+        work.mkdir()
+        if os.path.exists("/etc/logtally/logtally.yaml"):
+            self.skipTest("this machine has a configuration of its own")
+        text = f"packs: none\nrules: [{self.rules}]\n"
+        env = {"HOME": str(home), "XDG_CONFIG_HOME": ""}
+
+        def first_line(*args, **more):
+            done = driver.run("run", "--once", *args, "-", stdin=LINE, cwd=work, env={**env, **more})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stderr.decode().split("\n")[0]
+
+        def origin(*args, **more):
+            done = driver.run("--print-config", *args, cwd=work, env={**env, **more})
+            return done.stdout.decode().split("\n")[0]
+
+        self.assertIn("(no logtally.yaml found)", first_line())
+        self.assertRegex(origin(), r"^config: none +# default$")
+        at_home = home / ".config" / "logtally" / "logtally.yaml"
+        at_home.write_text(text)
+        self.assertIn(f"(configuration {at_home})", first_line())
+        (work / "logtally.yaml").write_text(text)
+        self.assertIn("(configuration logtally.yaml)", first_line())
+        named = self.file("named.yaml", text)
+        self.assertIn(f"(configuration {named})", first_line(LOGTALLY_CONFIG=str(named)))
+        self.assertRegex(origin(LOGTALLY_CONFIG=str(named)), r"# environment LOGTALLY_CONFIG$")
+        flag = self.file("flag.yaml", text)
+        self.assertIn(f"(configuration {flag})", first_line("-c", flag, LOGTALLY_CONFIG=str(named)))
+        self.assertRegex(origin("-c", flag, LOGTALLY_CONFIG=str(named)), r"# flag --config$")
+
+    def test_rules_named_in_the_configuration_are_loaded(self):
+        self.file("logtally.yaml", "packs: none\nrules: [rules.yaml]\n")
+        done = driver.run("run", "--once", "--print-metrics", "-", stdin=LINE, cwd=self.dir.name)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(driver.Exposition(done.stdout.decode()).get("seen_total", event="x"), 1)
+
+    def test_colours_are_where_they_are_wanted(self):
+        bad = self.file("bad.yaml", "version: 1\nrulez: {}\n")
+        for args, env, want in [([], {}, False), ([], {"FORCE_COLOR": "1"}, True), ([], {"CLICOLOR_FORCE": "1"}, True), ([], {"FORCE_COLOR": "0"}, False),
+                                ([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), (["--color", "always"], {"NO_COLOR": "1"}, True),
+                                (["--color", "never"], {"FORCE_COLOR": "1"}, False), ([], {"FORCE_COLOR": "1", "TERM": "dumb"}, True)]:
+            with self.subTest((args, env)):
+                done = driver.run("run", "--once", *args, "--rules", bad, "-", stdin=b"", env={"NO_COLOR": "", "FORCE_COLOR": "", "CLICOLOR_FORCE": "", **env})
+                self.assertEqual(done.returncode, 78)
+                self.assertEqual(b"\x1b[" in done.stderr, want, done.stderr)
 
     def test_banner_and_summary_are_on_stderr(self):
         done = driver.run("run", "--listen", f"127.0.0.1:{driver.free_port()}", "--pack", "none", "--rules", self.rules, stdin=LINE * 3)

@@ -45,6 +45,37 @@ bool holds(const std::string& condition, const std::string& line) {
 
 }  // namespace
 
+TEST_CASE("expression: a level is compared as match compares it") {
+  struct Case {
+    const char* condition;
+    const char* line;
+    bool want;
+  };
+  const Case cases[] = {
+      {"'$level == \"WARN\"'", R"({"level":"warning"})", true},
+      {"'$level == \"warning\"'", R"({"level":"WARN"})", true},
+      {"'\"Warn\" == $level'", R"({"levelname":"W"})", true},
+      {"'$level == \"FATAL\"'", R"({"severity":"critical"})", true},
+      {"'$level == 40'", R"({"level":"error"})", true},
+      {"'$level == \"error\"'", R"({"level":40})", true},
+      {"'$level != \"WARN\"'", R"({"level":"warn"})", false},
+      {"'$level != \"WARN\"'", R"({"level":"info"})", true},
+      {"'$level == \"WARN\" or $level == \"ERROR\"'", R"({"level":"error"})", true},
+      {"'not $level == \"INFO\"'", R"({"level":"info"})", false},
+      {"'$level == \"odd\"'", R"({"level":"odd"})", true},
+      {"'$level == \"WARN\"'", R"({})", false},
+      // other fields and other operators are as they are
+      {"'$other == \"WARN\"'", R"({"other":"warning"})", false},
+      {"'$other == 40'", R"({"other":40})", true},
+      {"'$level =~ \"^warning$\"'", R"({"level":"WARN"})", true},
+      {"'$level + \"\" == \"WARN\"'", R"({"level":"warn"})", false},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.condition, c.line);
+    CHECK(holds(c.condition, c.line) == c.want);
+  }
+}
+
 TEST_CASE("expression: what it gives") {
   struct Case {
     const char* expression;
