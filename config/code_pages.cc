@@ -60,8 +60,8 @@ std::string_view kind_of(std::string_view code) {
 std::span<const CodePage> code_pages() {
   static const std::vector<CodePage> kPages = [] {
     std::vector<CodePage> pages;
-    for (const auto table :
-         {text_code_pages(), rule_code_pages(), metric_code_pages(), lint_code_pages()})
+    for (const auto table : {text_code_pages(), rule_code_pages(), metric_code_pages(),
+                             lint_code_pages(), sample_code_pages()})
       pages.insert(pages.end(), table.begin(), table.end());
     return pages;
   }();

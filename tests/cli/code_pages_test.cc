@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "cli/rule_check.h"
 #include "config/diagnostics.h"
 #include "config/settings.h"
 #include "config/usage.h"
@@ -25,6 +26,12 @@ Diagnostics findings(std::string_view text, ExampleKind kind) {
   if (kind == ExampleKind::configuration) {
     static_cast<void>(load_settings(*document, found));
     return found;
+  }
+  if (kind == ExampleKind::lint) {
+    cli::CheckSubject subject;
+    subject.name = "example";
+    subject.rules.configuration = std::move(document);
+    return cli::check_rules(subject, std::move(found)).diagnostics;
   }
   std::vector<rules::RuleSet::Source> sources;
   sources.push_back({.document = std::move(document), .configuration = false});
@@ -61,7 +68,7 @@ TEST_CASE("code pages: every code has one, and no other") {
 
 TEST_CASE("code pages: the wrong example gives the code, the right one nothing") {
   for (const CodePage& page : code_pages()) {
-    if (page.kind == ExampleKind::told || page.kind == ExampleKind::lint) continue;
+    if (page.kind == ExampleKind::told) continue;
     CAPTURE(page.code);
     const Diagnostics wrong = findings(page.wrong, page.kind);
     INFO(wrong.render());
@@ -79,7 +86,8 @@ TEST_CASE("code pages: what no example shows is what the program says") {
         nullptr);
   CHECK(codes_of(large) == std::set<std::string>{"E006"});
 
-  std::string many = "metrics: {c: {type: counter, help: h}}\nrules:\n  r:\n    do: [inc: c]\n    match:\n";
+  std::string many =
+      "metrics: {c: {type: counter, help: h}}\nrules:\n  r:\n    do: [inc: c]\n    match:\n";
   for (int i = 0; i < 5'000; ++i) many += "      field_" + std::to_string(i) + ": 1\n";
   CHECK(codes_of(findings(many, ExampleKind::rule_file)) == std::set<std::string>{"E022"});
 }
