@@ -1,4 +1,4 @@
-// E05x and E06x: units and buckets.
+// E05x, E06x and E07x: units, buckets, tests.
 #include "config/code_page_tables.h"
 
 namespace logtally::config {
@@ -40,6 +40,46 @@ constexpr CodePage kPages[] = {
      "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 1, 0.5]}\n",
      "metrics:\n"
      "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 0.5, 1]}\n"},
+    {"E070",
+     "`expect` is written as /metrics shows it, a sample a line: NAME{LABEL=\"value\"} NUMBER. A "
+     "name alone says that the metric has no series. The metrics that are named are compared "
+     "whole.",
+     "metrics:\n"
+     "  jobs_total: {type: counter, help: Jobs that ended}\n"
+     "rules:\n"
+     "  job: {match: {event: job}, do: [inc: jobs_total]}\n"
+     "tests:\n"
+     "  - name: a job counts\n"
+     "    lines: '{\"event\":\"job\"}'\n"
+     "    expect: jobs_total = 1\n",
+     "metrics:\n"
+     "  jobs_total: {type: counter, help: Jobs that ended}\n"
+     "rules:\n"
+     "  job: {match: {event: job}, do: [inc: jobs_total]}\n"
+     "tests:\n"
+     "  - name: a job counts\n"
+     "    lines: '{\"event\":\"job\"}'\n"
+     "    expect: jobs_total 1\n"},
+    {"E071",
+     "The lines of the test came to other values than `expect` says. The message shows the "
+     "difference; `logtally test` shows the rule and line that made it, and `logtally test "
+     "--update` takes what came out as what is wanted. Rules whose own tests fail are not loaded.",
+     "metrics:\n"
+     "  jobs_total: {type: counter, help: Jobs that ended}\n"
+     "rules:\n"
+     "  job: {match: {event: job}, do: [inc: jobs_total]}\n"
+     "tests:\n"
+     "  - name: a job counts\n"
+     "    lines: '{\"event\":\"jobs\"}'\n"
+     "    expect: jobs_total 1\n",
+     "metrics:\n"
+     "  jobs_total: {type: counter, help: Jobs that ended}\n"
+     "rules:\n"
+     "  job: {match: {event: job}, do: [inc: jobs_total]}\n"
+     "tests:\n"
+     "  - name: a job counts\n"
+     "    lines: '{\"event\":\"job\"}'\n"
+     "    expect: jobs_total 1\n"},
 };
 
 }  // namespace

@@ -177,6 +177,26 @@ constexpr CodePage kPages[] = {
      "  jobs_total: {type: counter, help: Jobs}\n"
      "rules:\n"
      "  job_end: {match: {event: job}, enabled: false, do: [inc: jobs_total]}\n"},
+    {"E038",
+     "`init` asks for more series than the metric may have (`max_series`, or 2,000), or for more "
+     "values than the `max` of a label lets in; or there are more than 65,535 rules. Values that "
+     "are known beforehand are few: list those that a dashboard needs at 0.",
+     "metrics:\n"
+     "  calls_total:\n"
+     "    type: counter\n"
+     "    help: Calls\n"
+     "    labels: {status: {max: 2}}\n"
+     "    init: {status: [success, error, timeout]}\n"
+     "rules:\n"
+     "  call: {match: {event: call}, do: [inc: calls_total]}\n",
+     "metrics:\n"
+     "  calls_total:\n"
+     "    type: counter\n"
+     "    help: Calls\n"
+     "    labels: {status: {max: 10}}\n"
+     "    init: {status: [success, error, timeout]}\n"
+     "rules:\n"
+     "  call: {match: {event: call}, do: [inc: calls_total]}\n"},
     {"E040",
      "A pattern is literal text and captures: <name> is one word, <name...> any text, <_> and "
      "<_...> are dropped. Two captures need text between them, or nobody knows where the one "

@@ -83,6 +83,11 @@ rules:
   job_started:
     pattern: 'Job <job_id> started<_...>'              # on the message; captures are fields
     do: [inc: jobs_running]
+tests:                                                 # run by `logtally test` and at every load
+  - name: a call counts
+    lines: '{"event":"llm_request","model":"kimi","success":true,"duration_ms":1500}'
+    expect: |
+      llm_requests_total{model="kimi",status="success"} 1
 )";
 
 std::string topic_rules() {

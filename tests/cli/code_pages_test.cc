@@ -10,6 +10,7 @@
 #include "config/settings.h"
 #include "config/usage.h"
 #include "config/yaml_document.h"
+#include "pipeline/rule_test_run.h"
 #include "rules/rule_set.h"
 
 using namespace logtally;
@@ -35,7 +36,8 @@ Diagnostics findings(std::string_view text, ExampleKind kind) {
   }
   std::vector<rules::RuleSet::Source> sources;
   sources.push_back({.document = std::move(document), .configuration = false});
-  static_cast<void>(rules::RuleSet::compile(sources, found));
+  const auto rules = rules::RuleSet::compile(sources, found);
+  if (rules != nullptr) pipeline::run_own_tests({.rules = rules, .sources = sources}, found);
   return found;
 }
 
