@@ -52,7 +52,7 @@ std::vector<const VerbRow*> public_verbs() {
 std::vector<const Option*> flags_of(const VerbRow& verb) {
   std::vector<const Option*> flags;
   for (const Option& option : config::options()) {
-    if (option.belongs_to(*verb.verb)) flags.push_back(&option);
+    if (option.listed_for(*verb.verb)) flags.push_back(&option);
   }
   return flags;
 }
@@ -249,7 +249,7 @@ std::string zsh_script() {
   for (const VerbRow* verb : public_verbs()) {
     out += fmt::format("    {})\n      _arguments -s -S", verb->name);
     for (const Option* option : flags_of(*verb)) {
-      const std::string text = zsh_text(option->help);
+      const std::string text = zsh_text(option->help_for(*verb->verb));
       const std::string value = zsh_value(*verb, *option);
       const std::string equals = option->value.empty() ? "" : "=";
       const std::string_view star = repeats(*option) ? "*" : "";
@@ -338,7 +338,7 @@ std::string fish_script() {
     for (const Option* option : flags_of(*verb)) {
       const std::string letter = option->letter != 0 ? fmt::format(" -s {}", option->letter) : "";
       out += fmt::format("complete -c logtally {}{} -l {}{} -d {}\n", when, letter, option->name,
-                         fish_value(*verb, *option), fish_text(option->help));
+                         fish_value(*verb, *option), fish_text(option->help_for(*verb->verb)));
     }
     if (takes_files(*verb)) out += fmt::format("complete -c logtally {} -F\n", when);
     const std::string words = argument_words(*verb);

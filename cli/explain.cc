@@ -145,14 +145,14 @@ int explain(const config::CommandLine& line, const config::Environment& environm
   const ExplanationStyle style{
       .colour =
           !json && config::wants_colour(options.colour, isatty(STDOUT_FILENO) == 1, environment),
-      .all = line.all};
+      .all = line.all || line.verbosity > 0};
   std::uint64_t told = 0;
   bool broken = false;
   rules::Explainer explainer(*rules, [&](const rules::Explanation& explanation) {
     if (broken) return;
     std::string text;
     if (json) {
-      text = explanation_json(explanation, line.all);
+      text = explanation_json(explanation, style.all);
     } else {
       if (told != 0) text = "\n────────────────────────────────────────\n\n";
       text += explanation_text(explanation, style);

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
@@ -181,6 +182,19 @@ void tell_banner(const Console& console, const RunOptions& options, const Readin
   if (everywhere)
     console.warning(
         fmt::format("port {} is open on all interfaces, without a password", server->port()));
+}
+
+// Which file each of the rules comes from, in the order in which they act.
+void tell_rules(const Console& console, const rules::RuleSet& rules) {
+  std::vector<std::pair<std::string, std::size_t>> counts;
+  for (const rules::Rule& rule : rules.rules()) {
+    const std::string& file = rule.place.file->name;
+    if (counts.empty() || counts.back().first != file) counts.emplace_back(file, 0);
+    ++counts.back().second;
+  }
+  for (const auto& [file, count] : counts)
+    console.say(fmt::format("  rules     {} of {}", count, file));
+  console.say(fmt::format("  metrics   {} declared", rules.families().size()));
 }
 
 void tell_port_taken(const Console& console, const std::string& why, std::uint16_t port) {
@@ -366,6 +380,7 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     server = std::move(*started);
   }
   tell_banner(console, options, reading, server.get());
+  if (line.verbosity > 0) tell_rules(console, *rules);
 
   {
     Commentary commentary(console, worker, reading.standard_input.has_value());

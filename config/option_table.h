@@ -27,6 +27,13 @@ inline constexpr Verbs kAnyVerb = ~0U;
 using Fault = std::optional<std::string>;  // empty: all is well
 using Words = std::vector<std::string_view>;
 
+// What an option says in the help of some verbs, where that is not its `help`. Empty: it is taken
+// there, as by every command, and changes nothing, so it is not listed.
+struct Sense {
+  Verbs verbs;
+  std::string_view help;
+};
+
 // One option. A row with a flag is parsed, helped and, if it has a `show`, printed by
 // --print-config; one without is set in the file only.
 struct Option {
@@ -43,9 +50,13 @@ struct Option {
   std::string (*show)(const RunOptions&);
   Verbs verbs = kRun;
   Words (*words)(Verb) = nullptr;  // the values there are, where they can be listed
+  std::span<const Sense> senses = {};
 
   bool is_flag() const { return take != nullptr; }
   bool belongs_to(Verb verb) const { return is_flag() && (verbs & only(verb)) != 0; }
+  std::string_view help_for(Verb verb) const;
+  // Does it change anything there? What does not is taken and not listed.
+  bool listed_for(Verb verb) const { return belongs_to(verb) && !help_for(verb).empty(); }
 };
 std::span<const Option> options();
 

@@ -109,6 +109,38 @@ Fault set(CommandLine& line, const std::string&) {
   return {};
 }
 
+constexpr Verbs kPlain = kAnyVerb & ~kWithRules;  // verbs that only print
+
+constexpr Sense kPackSenses[] = {
+    {kCheck | kTest,
+     "built-in rules to take: auto (all), none, aria, skillmeat; repeatable; where FILEs are "
+     "named, "
+     "none but these"},
+};
+constexpr Sense kFormatSenses[] = {
+    {kCheck, "how findings are written: human, json, github"},
+    {kTest, "how results are written: human, junit, tap"},
+    {kExplain | kVersion, "human, or json for programs"},
+};
+constexpr Sense kStrictSenses[] = {
+    {kCheck, "exit 3 when there are warnings only"},
+    {kTest, "with --coverage: fail when a rule, action or metric is touched by no test"},
+};
+constexpr Sense kVerboseSenses[] = {
+    {kRun, "say which rules are loaded, and from where"},
+    {kCheck, "show all findings, not the first 20"},
+    {kTest, "name every test, those of the packs too"},
+    {kExplain, "as --all"},
+    {kPlain, ""},
+};
+constexpr Sense kQuietSenses[] = {
+    {kRun, "say nothing but errors and the last line"},
+    {kCheck, "show errors only, and no summary"},
+    {kTest, "show failures only, and the count"},
+    {kAnyVerb, ""},
+};
+constexpr Sense kColourSenses[] = {{kPlain, ""}};
+
 constexpr Option kOptions[] = {
     {"config", 'c', "FILE", "LOGTALLY_CONFIG", "", "",
      "configuration file (default: logtally.yaml here, in ~/.config/logtally, in /etc/logtally)",
@@ -128,7 +160,8 @@ constexpr Option kOptions[] = {
      },
      [](const RunOptions& o) { return show_list(o.rules); }, kWithRules},
     {"pack", 0, "NAME", "", "packs", "[auto]", "auto (all), none, aria, skillmeat; repeatable",
-     take_pack, [](const RunOptions& o) { return show_list(o.packs); }, kWithRules, pack_words},
+     take_pack, [](const RunOptions& o) { return show_list(o.packs); }, kWithRules, pack_words,
+     kPackSenses},
     {"listen", 0, "HOST:PORT", "METRICS_PORT", "listen", "127.0.0.1:8081",
      "address of /metrics; :PORT is all interfaces; METRICS_PORT changes the port alone",
      take_listen,
@@ -165,10 +198,10 @@ constexpr Option kOptions[] = {
      set<&CommandLine::print_config>, nullptr},
     {"format", 0, "FORMAT", "", "", "human",
      "check: human, json, github; test: human, junit, tap; explain, version: human, json",
-     take_format, nullptr, kCheck | kTest | kExplain | kVersion, formats_of},
+     take_format, nullptr, kCheck | kTest | kExplain | kVersion, formats_of, kFormatSenses},
     {"strict", 0, "", "", "", "",
      "check: exit 3 when there are warnings only; test: --coverage under 100 % fails",
-     set<&CommandLine::strict>, nullptr, kCheck | kTest},
+     set<&CommandLine::strict>, nullptr, kCheck | kTest, nullptr, kStrictSenses},
     {"sample", 0, "FILE", "", "", "", "try the rules on the lines of this log; repeatable",
      [](CommandLine& l, const std::string& v) -> Fault {
        l.samples.push_back(v);
@@ -187,20 +220,20 @@ constexpr Option kOptions[] = {
        return {};
      },
      nullptr, kExplain},
-    {"verbose", 'v', "", "", "", "", "say more; repeatable",
+    {"verbose", 'v', "", "", "", "", "say more",
      [](CommandLine& l, const std::string&) -> Fault {
        ++l.verbosity;
        return {};
      },
-     nullptr, kAnyVerb},
+     nullptr, kAnyVerb, nullptr, kVerboseSenses},
     {"quiet", 'q', "", "", "", "", "say less",
      [](CommandLine& l, const std::string&) -> Fault {
        --l.verbosity;
        return {};
      },
-     nullptr, kAnyVerb},
+     nullptr, kAnyVerb, nullptr, kQuietSenses},
     {"color", 0, "WHEN", "NO_COLOR", "", "auto", "auto (on terminals), always, never", take_colour,
-     show_colour, kAnyVerb, colour_words},
+     show_colour, kAnyVerb, colour_words, kColourSenses},
     {"help", 'h', "", "", "", "", "print this help",
      [](CommandLine& l, const std::string&) -> Fault {
        l.verb = Verb::help;
@@ -228,6 +261,13 @@ constexpr Option kOptions[] = {
 };
 
 }  // namespace
+
+std::string_view Option::help_for(Verb verb) const {
+  for (const Sense& sense : senses) {
+    if ((sense.verbs & only(verb)) != 0) return sense.help;
+  }
+  return help;
+}
 
 std::span<const Option> options() { return kOptions; }
 

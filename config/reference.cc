@@ -58,11 +58,12 @@ std::string cli_page() {
       out += fmt::format("$ {}    # {}\n", example.command, example.what);
     out += "```\n\n| flag | what | default | environment | file |\n|---|---|---|---|---|\n";
     for (const Option& option : options()) {
-      if (!option.belongs_to(*row.verb)) continue;
+      if (!option.listed_for(*row.verb)) continue;
       const auto code = [](std::string_view text) {
         return text.empty() ? std::string() : fmt::format("`{}`", cell(text));
       };
-      out += fmt::format("| {} | {} | {} | {} | {} |\n", cell(flag_cell(option)), cell(option.help),
+      out += fmt::format("| {} | {} | {} | {} | {} |\n", cell(flag_cell(option)),
+                         cell(option.help_for(*row.verb)),
                          code(option.value.empty() ? "" : option.default_value),
                          code(option.environment), code(option.file_key));
     }

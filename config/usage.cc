@@ -27,8 +27,8 @@ std::string flag_of(const Option& option) {
                      option.value);
 }
 
-std::string meaning_of(const Option& option) {
-  std::string text(option.help);
+std::string meaning_of(const Option& option, Verb verb) {
+  std::string text(option.help_for(verb));
   if (!option.value.empty() && !option.default_value.empty() && option.default_value != "[]")
     text += fmt::format(" (default {})", option.default_value);
   if (!option.environment.empty()) text += fmt::format(" [{}]", option.environment);
@@ -50,7 +50,7 @@ std::string row(std::string_view left, std::string_view right, std::size_t colum
 std::string flags_of(Verb verb) {
   std::string out;
   for (const Option& option : options()) {
-    if (option.belongs_to(verb)) out += row(flag_of(option), meaning_of(option), kFlagColumn);
+    if (option.listed_for(verb)) out += row(flag_of(option), meaning_of(option, verb), kFlagColumn);
   }
   return out;
 }

@@ -1,4 +1,7 @@
-"""Completion scripts: sourced and driven in bash; in zsh and fish where these are installed."""
+"""Completion scripts: as they were when last looked at; sourced and driven in bash, in zsh and fish where these are installed.
+
+After a change of the flags:  LOGTALLY_UPDATE=1 python3 tests/e2e/completion_test.py  writes fixtures/completion anew; read the difference.
+"""
 import os
 import pathlib
 import pty
@@ -18,6 +21,29 @@ rules:
   first_rule: {match: {event: a}, do: [inc: seen_total]}
   'odd $(touch planted) name': {match: {event: b}, do: [inc: seen_total]}
 """
+
+
+class Golden(unittest.TestCase):
+    def test_scripts_are_as_they_were(self):
+        for shell in ["bash", "zsh", "fish"]:
+            with self.subTest(shell):
+                made = driver.run("completion", shell)
+                self.assertEqual((made.returncode, made.stderr), (0, b""))
+                path = driver.SOURCE / "fixtures" / "completion" / f"logtally.{shell}"
+                if os.environ.get("LOGTALLY_UPDATE"):
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(made.stdout)
+                self.assertTrue(path.exists(), f"{path.name} is missing; LOGTALLY_UPDATE=1 writes it")
+                self.assertEqual(path.read_text(), made.stdout.decode())
+
+    def test_shells_read_them(self):
+        for shell in ["bash", "zsh", "fish"]:
+            with self.subTest(shell):
+                program = shutil.which(shell)
+                if program is None:
+                    continue  # the scripts' own tests below say that it is not installed
+                done = subprocess.run([program, "-n", driver.SOURCE / "fixtures" / "completion" / f"logtally.{shell}"], capture_output=True)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
 
 
 class Scripts(unittest.TestCase):

@@ -3,6 +3,7 @@
 After a change of the tables:  LOGTALLY_UPDATE=1 python3 tests/e2e/reference_test.py  writes them anew.
 """
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -39,6 +40,37 @@ class Reference(unittest.TestCase):
             self.assertEqual(named.returncode, 0, named.stdout)
 
 
+class Pages(unittest.TestCase):
+    """The pages that people write."""
+
+    def pages(self):
+        docs = driver.SOURCE / "docs"
+        modules = [driver.SOURCE / name / "README.md" for name in ["config", "sinks", "sinks/metrics", "sinks/http", "rules", "pipeline", "cli", "tests", "fixtures"]]
+        return [driver.SOURCE / "README.md", driver.SOURCE / "CHANGELOG.md", *sorted(docs.glob("*.md")), *modules]
+
+    def test_links_lead_somewhere(self):
+        for page in self.pages():
+            text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+            for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+                if "://" not in link:
+                    self.assertTrue((page.parent / link).exists(), f"{page}: {link}")
+
+    def test_the_index_names_every_page(self):
+        index = (driver.SOURCE / "docs" / "README.md").read_text()
+        for page in sorted((driver.SOURCE / "docs").glob("*.md")):
+            if page.name != "README.md":
+                self.assertIn(f"({page.name})", index, f"docs/README.md does not speak of {page.name}")
+
+    def test_commands_that_are_spoken_of_are_there(self):
+        # `logtally WORD` in running text or a block: a command, a file that is read, or a flag.
+        there = {"run", "check", "test", "explain", "completion", "help", "version", "validate", "lint", "__reference"}
+        for page in self.pages():
+            if page.name == "CHANGELOG.md":
+                continue
+            for word in re.findall(r"(?:^|[`|$ /])logtally ([a-z_]+)\b", "\n".join(re.findall(r"`[^`\n]+`|^    .*$|^\$ .*$", page.read_text(), re.M))):
+                self.assertIn(word, there, page)
+
+
 class Help(unittest.TestCase):
     def test_every_command_has_a_page_with_examples(self):
         commands = ["run", "check", "test", "explain", "completion", "help", "version"]
@@ -53,6 +85,43 @@ class Help(unittest.TestCase):
                 for part in ("\nusage: logtally ", "\nexamples:\n", "\nflags:\n", "\nexit codes:\n"):
                     self.assertIn(part, text)
                 self.assertLessEqual(max(map(len, text.split("\n"))), 120)
+
+    def test_flags_that_are_listed_are_taken(self):
+        values = {"FILE": "/dev/null", "FILE|DIR": "/dev/null", "NAME": "none", "HOST:PORT": "127.0.0.1:9", "DIR": "none", "WHEN": "never"}
+        all_flags = set()
+        listed = {}
+        for command in ["run", "check", "test", "explain", "completion", "help", "version"]:
+            text = driver.run("help", command).stdout.decode().partition("\nflags:\n")[2].partition("\nexit codes:\n")[0]
+            listed[command] = re.findall(r"^  (?:-\w,|   ) --([a-z-]+)(?: (\S+))?", text, re.M)
+            self.assertGreaterEqual(len(listed[command]), 2, command)
+            all_flags.update(name for name, _ in listed[command])
+        for command, flags in listed.items():
+            for name, value in flags:
+                with self.subTest((command, name)):
+                    given = [f"--{name}"] + ([values.get(value, "human")] if value else [])
+                    # --help stops the reading behind the flag: it was taken if the page comes.
+                    page = driver.run(command, *given, "--help")
+                    self.assertEqual(page.returncode, 0, page.stderr)
+                    if value and value not in ("FILE", "FILE|DIR"):
+                        bad = driver.run(command, f"--{name}", "no such value", "--help")
+                        self.assertEqual(bad.returncode, 2, bad.stdout)
+            names = {name for name, _ in flags}
+            for name in sorted(all_flags - names - {"verbose", "quiet", "color"}):  # these three every command takes
+                with self.subTest((command, "not", name)):
+                    refused = driver.run(command, f"--{name}", "--help")
+                    self.assertEqual(refused.returncode, 2)
+                    self.assertIn(f"`--{name}` is no flag of `{command}`", refused.stderr.decode())
+
+    def test_flags_say_what_they_do_for_their_command(self):
+        def page(command):
+            return driver.run("help", command).stdout.decode()
+
+        self.assertIn("human, junit, tap", page("test"))
+        self.assertNotIn("github", page("test"))
+        self.assertIn("exit 3", page("check"))
+        self.assertNotIn("exit 3", page("test"))
+        self.assertNotIn("--verbose", page("version"))
+        self.assertEqual(driver.run("version", "-v", "--color", "never").returncode, 0)
 
     def test_codes_and_topics(self):
         page = driver.run("help", "E012").stdout.decode()
