@@ -22,6 +22,10 @@ SECRETS = {
 }
 MARK = re.compile(r"planted|UGxhbnRlZ|UGxhbnRlZA", re.IGNORECASE)
 
+# As the packs do: `test` knows the files that it is given, and no pack.
+REDACT = "redact:\n" + "".join(f"  {shape}: {{builtin: {shape}}}\n" for shape in (
+    "key", "bearer", "telegram", "jwt", "query_token", "url_password", "private_key", "email"))
+
 SEEN = """
 metrics:
   seen_lines_total: {type: counter, help: What the rules see, labels: {line: {max: 100000}, rest: {default: '', max: 100000}}, max_series: 100000}
@@ -65,7 +69,6 @@ class Redaction(unittest.TestCase):
     def no_secret(self, what, *texts):
         for text in texts:
             text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-            text = text
             found = MARK.search(text)
             if found:
                 at = found.start()
@@ -114,6 +117,36 @@ class Redaction(unittest.TestCase):
                     continue
                 ran = driver.run("explain", "--rules", rules, text)
                 self.no_secret("explain LINE", ran.stdout, ran.stderr)
+
+    def test_a_served_page(self):
+        with tempfile.TemporaryDirectory() as name:
+            directory = pathlib.Path(name)
+            rules = directory / "seen.yaml"
+            rules.write_text("version: 1\n" + SEEN)
+            log = directory / "mixed.log"
+            lines = "\n".join(planted()) + "\n"
+            log.write_text(lines)
+            with driver.Server("--from-beginning", "--rules", rules, log) as server:
+                driver.until(lambda: server.scrape().sum("logtally_lines_read_total") == lines.count("\n"), "the log is read")
+                for path in ("/metrics", "/health", "/-/ready", "/nothing?token=x"):
+                    self.no_secret(path, server.get(path).content)
+                page = server.scrape()
+                found = sum(int(value) for (sample, _), value in page.samples.items() if sample == "logtally_redactions_total")
+                self.assertGreater(found, len(SECRETS))
+                self.assertGreater(page.sum("seen_lines_total"), len(SECRETS))
+            self.no_secret("stderr", server.stderr())
+
+    def test_a_failing_test(self):
+        with tempfile.TemporaryDirectory() as name:
+            rules = pathlib.Path(name) / "seen.yaml"
+            lines = "".join(f"      {line}\n" for text in planted() for line in text.split("\n"))
+            rules.write_text("version: 1\n" + REDACT + SEEN + f"tests:\n  - name: fails\n    lines: |\n{lines}    expect: |\n"
+                             "      seen_lines_total{line=\"x\",rest=\"\"} 1\n")
+            for form in ("human", "junit", "tap"):
+                ran = driver.run("test", "--format", form, rules)
+                self.assertEqual(ran.returncode, 1, ran.stderr[-300:])
+                self.assertIn(b"seen_lines_total", ran.stdout + ran.stderr)
+                self.no_secret(f"test --format {form}", ran.stdout, ran.stderr)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ TEST_CASE("compiler: faults of declarations") {
       {"redact: {a: {regex: 'x*'}}\n", "1:21 E041\n"},
       {"redact: {a: {regex: x, with: '\\1'}}\n", "1:30 E041\n"},
       {"redact: {a: {field: ''}}\n", "1:21 E013\n"},
-      {"redact: {a: {field: x}, a: {field: y}}\n", "1:25 E002\n"},
+      {"redact: {a: {field: x}, a: {field: y}}\n", "1:25 E004\n"},
       {"metric: {}\n", "1:1 E012\n"},
       {"metrics: [c]\n", "1:10 E010\n"},
       {"metrics:\n  c: counter\n", "2:6 E010\n"},
