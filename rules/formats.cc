@@ -1,11 +1,6 @@
 #include "rules/formats.h"
 
 #include <algorithm>
-#include <bit>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace logtally::rules {
 namespace {
@@ -27,51 +22,7 @@ bool begins_with(std::string_view text, std::string_view literal) {
   return true;
 }
 
-void put(Event& event, SlotId slot, std::string_view text) {
-  event.put(slot, {.data = text.data(),
-                   .size = static_cast<std::uint32_t>(text.size()),
-                   .kind = TokenKind::string,
-                   .escaped = false});
-}
-
 }  // namespace
-
-std::size_t HeaderMemo::measure(std::string_view text, std::size_t blanks) {
-  std::uint64_t found = 0;  // bit i: text[i] is a blank
-#if defined(__SSE2__)
-  for (int i = 0; i < 4; ++i) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + 16 * i));
-    const int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')));
-    found |= static_cast<std::uint64_t>(static_cast<unsigned>(mask)) << (16 * i);
-  }
-#else
-  for (std::size_t i = 0; i < kMaxBytes; ++i)
-    found |= static_cast<std::uint64_t>(text.data()[i] == ' ') << i;
-#endif
-  for (std::size_t i = 1; i < blanks; ++i) found &= found - 1;
-  if (found == 0) return 0;
-  const auto size = static_cast<std::size_t>(std::countr_zero(found)) + 1;
-  if (size > text.size()) return 0;
-  return size < text.size() && blank(text[size]) ? 0 : size;
-}
-
-const HeaderMemo::Header* HeaderMemo::find(const char* text, std::size_t size) const {
-  const Header& header = headers_[index_of(text, size)];
-  if (header.size != size) return nullptr;
-#if defined(__SSE2__)
-  std::uint64_t same = 0;
-  for (std::size_t i = 0; i < size; i += 16) {
-    const __m128i there = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + i));
-    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(header.text.data() + i));
-    const int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(there, here));
-    same |= static_cast<std::uint64_t>(static_cast<unsigned>(mask)) << i;
-  }
-  const std::uint64_t wanted = ~std::uint64_t{0} >> (64 - size);
-  return (same & wanted) == wanted ? &header : nullptr;
-#else
-  return std::memcmp(text, header.text.data(), size) == 0 ? &header : nullptr;
-#endif
-}
 
 FormatMemo::FormatMemo(const Formats& formats) : headers_(formats.headers()) {}
 
@@ -105,18 +56,7 @@ const Format* Formats::fit(std::string_view line, Event& event, TextFields& fiel
         const HeaderMemo::Header* known =
             header == 0 ? nullptr : memo.headers_[format.header_memo - 1].find(behind, header);
         if (known != nullptr) {
-          for (std::size_t i = 0; i < known->parts; ++i) {
-            const HeaderMemo::Part& part = known->part[i];
-            put(event, part.slot, {behind + part.from, part.length});
-          }
-          const std::string_view rest = line.substr(time->length + header);
-          if (format.slots.back() != kNoSlot && !is_no_value(rest)) {
-            put(event, format.slots.back(), rest);
-            if (format.ends_with_message) event.known_message = rest;
-          }
-          event.time_ns = time->ns;
-          event.format = format.name;
-          event.header_rules = known->rules;
+          take_header(line, *time, *known, format, event);
           return &format;
         }
       }

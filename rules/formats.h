@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -12,6 +13,10 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "rules/event.h"
 #include "rules/field_plan.h"
@@ -41,13 +46,18 @@ struct Format {
 // fractions.
 class TimeMemo {
  public:
+  // The time of the line before, if this line begins with it too.
+  const TimePrefix* known(std::string_view line) const {
+    if (line.size() <= kLength || time_.length != kLength ||
+        std::memcmp(line.data(), text_, kLength) != 0)
+      return nullptr;
+    const char behind = line[kLength];
+    return behind == ' ' || behind == '\t' ? &time_ : nullptr;
+  }
+
   // Null when the line begins with no time. Valid until the next line is read.
   const TimePrefix* read(std::string_view line) {
-    if (line.size() > kLength && time_.length == kLength &&
-        std::memcmp(line.data(), text_, kLength) == 0) {
-      const char behind = line[kLength];
-      if (behind == ' ' || behind == '\t') return &time_;
-    }
+    if (const TimePrefix* const same = known(line)) return same;
     const auto time = parse_timestamp_prefix(line);
     if (!time) return nullptr;
     time_ = *time;
@@ -109,6 +119,43 @@ class HeaderMemo {
   std::array<Header, 128> headers_;
 };
 
+inline std::size_t HeaderMemo::measure(std::string_view text, std::size_t blanks) {
+  std::uint64_t found = 0;  // bit i: text[i] is a blank
+#if defined(__SSE2__)
+  for (int i = 0; i < 4; ++i) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + 16 * i));
+    const int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')));
+    found |= static_cast<std::uint64_t>(static_cast<unsigned>(mask)) << (16 * i);
+  }
+#else
+  for (std::size_t i = 0; i < kMaxBytes; ++i)
+    found |= static_cast<std::uint64_t>(text.data()[i] == ' ') << i;
+#endif
+  for (std::size_t i = 1; i < blanks; ++i) found &= found - 1;
+  if (found == 0) return 0;
+  const auto size = static_cast<std::size_t>(std::countr_zero(found)) + 1;
+  if (size > text.size()) return 0;
+  return size < text.size() && (text[size] == ' ' || text[size] == '\t') ? 0 : size;
+}
+
+inline const HeaderMemo::Header* HeaderMemo::find(const char* text, std::size_t size) const {
+  const Header& header = headers_[index_of(text, size)];
+  if (header.size != size) return nullptr;
+#if defined(__SSE2__)
+  std::uint64_t same = 0;
+  for (std::size_t i = 0; i < size; i += 16) {
+    const __m128i there = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + i));
+    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(header.text.data() + i));
+    const int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(there, here));
+    same |= static_cast<std::uint64_t>(static_cast<unsigned>(mask)) << i;
+  }
+  const std::uint64_t wanted = ~std::uint64_t{0} >> (64 - size);
+  return (same & wanted) == wanted ? &header : nullptr;
+#else
+  return std::memcmp(text, header.text.data(), size) == 0 ? &header : nullptr;
+#endif
+}
+
 class Formats;
 
 // What a reader of one stream after the other remembers between lines. Not thread-safe.
@@ -143,9 +190,47 @@ class Formats {
   // newline stand behind it.
   const Format* fit(std::string_view line, Event& event, TextFields& fields, JsonDecoder& json,
                     FormatMemo& memo, Scratch& scratch) const;
+  // The same for most lines: their time is that of the line before, and their header is known.
+  // Null: ask fit().
+  const Format* fit_known(std::string_view line, Event& event, const FormatMemo& memo) const {
+    if (formats_.empty() || formats_.front().header_memo == 0) return nullptr;
+    const Format& format = formats_.front();  // no other comes before it
+    const TimePrefix* const time = memo.times_.known(line);
+    if (time == nullptr) return nullptr;
+    const std::size_t size =
+        HeaderMemo::measure(line.substr(time->length), format.pattern.header_blanks());
+    if (size == 0) return nullptr;
+    const HeaderMemo::Header* const known =
+        memo.headers_[format.header_memo - 1].find(line.data() + time->length, size);
+    if (known == nullptr) return nullptr;
+    take_header(line, *time, *known, format, event);
+    return &format;
+  }
   std::size_t headers() const { return headers_; }  // formats that have some
 
  private:
+  static void take_header(std::string_view line, const TimePrefix& time,
+                          const HeaderMemo::Header& header, const Format& format, Event& event) {
+    const char* const behind = line.data() + time.length;
+    for (std::size_t i = 0; i < header.parts; ++i) {
+      const HeaderMemo::Part& part = header.part[i];
+      put(event, part.slot, {behind + part.from, part.length});
+    }
+    const std::string_view rest = line.substr(time.length + header.size);
+    if (format.slots.back() != kNoSlot && !is_no_value(rest)) {
+      put(event, format.slots.back(), rest);
+      if (format.ends_with_message) event.known_message = rest;
+    }
+    event.time_ns = time.ns;
+    event.format = format.name;
+    event.header_rules = header.rules;
+  }
+  static void put(Event& event, SlotId slot, std::string_view text) {
+    event.put(slot, {.data = text.data(),
+                     .size = static_cast<std::uint32_t>(text.size()),
+                     .kind = TokenKind::string,
+                     .escaped = false});
+  }
   static void remember(const Format& format, std::string_view behind_time, std::size_t size,
                        std::span<const std::string_view> captures, FormatMemo& memo);
 

@@ -246,41 +246,46 @@ class Straight : Searcher<NoMeter> {
     bool earlier = false;  // a blank could have ended earlier than it did, see split_fits
     const auto failed = [&] { return later || earlier ? Outcome::open : Outcome::fails; };
     const auto pass_blanks = [&](const Step& blank, const char* from) {
-      const char* const after = blanks_end(from + 1);
-      earlier |= blank.may_split & (after - from > 1);
-      return after;
+      if (from + 1 == end_ || !is_blank(from[1])) [[likely]]
+        return from + 1;
+      earlier = earlier || blank.may_split;
+      return blanks_end(from + 1);
     };
     for (;; ++step) {
       const Step* const next = step + 1;
       switch (step->part) {
         case Part::literal:
-          if (!starts_with(p, end_, *step)) return failed();
-          p += step->literal.size();
+          if (!begins_with(p, *step)) return failed();
+          p += step->length;
           break;
         case Part::blank:
           if (p == end_ || !is_blank(*p)) return failed();
           p = pass_blanks(*step, p);
           break;
         case Part::word: {
-          const char* to = nullptr;
+          if (next->part == Part::blank) {
+            const char* const to = end_of_word(p);
+            if (to == end_ || !is_blank(*to)) return failed();
+            take(*step, p, to);
+            p = pass_blanks(*next, to);
+            ++step;
+            if (next[1].part != Part::literal) break;
+            if (!begins_with(p, next[1])) return failed();
+            p += next[1].length;
+            ++step;
+            break;
+          }
           if (next->part == Part::literal && next[1].part != Part::end) {
-            to = find_literal(p, *next);
+            const char* const to = find_literal(p, *next);
             if (to == nullptr) return failed();
             later = true;
             take(*step, p, to);
-            p = to + next->literal.size();
+            p = to + next->length;
             ++step;
             break;
           }
           const char* const run_end = end_of_word(p);
-          if (next->part == Part::blank) {
-            if (run_end == end_ || !is_blank(*run_end)) return failed();
-            take(*step, p, run_end);
-            p = pass_blanks(*next, run_end);
-            ++step;
-            break;
-          }
-          to = next->part == Part::literal ? end_ - next->literal.size() : run_end;
+          const char* const to = next->part == Part::literal ? end_ - next->length : run_end;
           if (to < p || to > run_end || !ends_at(to, next)) return failed();
           take(*step, p, to);
           return Outcome::fits;
@@ -333,6 +338,17 @@ class Straight : Searcher<NoMeter> {
   }
 
  private:
+  bool begins_with(const char* p, const Step& step) const {
+    if constexpr (!roomy) return starts_with(p, end_, step);
+    if (end_ - p < static_cast<std::ptrdiff_t>(step.length)) return false;
+    std::uint64_t bytes;
+    std::memcpy(&bytes, p, sizeof bytes);
+    if (((bytes ^ step.first_bytes) & step.first_mask) != 0) return false;
+    return step.length <= sizeof bytes ||
+           std::memcmp(p + sizeof bytes, step.literal.data() + sizeof bytes,
+                       step.length - sizeof bytes) == 0;
+  }
+
   void take(const Step& step, const char* from, const char* to) {
     if (step.output < 0) return;
     captures_[static_cast<std::size_t>(step.output)] = {from, static_cast<std::size_t>(to - from)};
@@ -379,7 +395,7 @@ class Straight : Searcher<NoMeter> {
       for (; found != 0; found &= found - 1) {
         const char* const at = p + std::countr_zero(found);
         if (at > last) return nullptr;
-        if (starts_with(at, end_, step)) return at;
+        if (begins_with(at, step)) return at;
       }
     }
     return nullptr;
@@ -700,6 +716,7 @@ std::variant<Parsed, PatternFault> parse(std::string_view source, PatternUse use
 // What the fitter needs to know about a step beforehand.
 void link(std::vector<Step>& steps) {
   for (Step& step : steps) {
+    step.length = static_cast<std::uint32_t>(step.literal.size());
     const std::size_t first = std::min(step.literal.size(), sizeof step.first_bytes);
     std::memcpy(&step.first_bytes, step.literal.data(), first);
     std::memset(&step.first_mask, 0xff, first);

@@ -69,6 +69,7 @@ class Pattern {
     std::uint8_t slot = 0;  // captures: index over all of them, dropped ones too; a blank that may
                             // split: its capture's
     std::int8_t output = -1;        // captures: index into captures(); -1: dropped
+    std::uint32_t length = 0;       // of the literal
     std::uint64_t first_bytes = 0;  // of the literal, as memory holds them
     std::uint64_t first_mask = 0;
     std::string literal{};

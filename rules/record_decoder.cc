@@ -1,11 +1,6 @@
 #include "rules/record_decoder.h"
 
-#include <bit>
 #include <cstring>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #include "rules/ansi.h"
 
@@ -28,45 +23,11 @@ bool has_nul(std::string_view text) {
 
 }  // namespace
 
-LineEnd find_line_end(const char* line) {
-#if defined(__SSE2__)
-  constexpr std::size_t kWidth = 32;
-  const __m128i last_control = _mm_set1_epi8(0x1f);
-  const auto mask = [](__m128i low, __m128i high) {
-    return static_cast<unsigned>(_mm_movemask_epi8(low)) |
-           static_cast<unsigned>(_mm_movemask_epi8(high)) << 16;
-  };
-  unsigned controls = 0;
-  for (const char* p = line;; p += kWidth) {
-    const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16));
-    const __m128i least = _mm_min_epu8(a, b);
-    if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, last_control), least)) == 0) continue;
-    const unsigned found = mask(_mm_cmpeq_epi8(_mm_min_epu8(a, last_control), a),
-                                _mm_cmpeq_epi8(_mm_min_epu8(b, last_control), b));
-    const __m128i newline = _mm_set1_epi8('\n');
-    const unsigned newlines = mask(_mm_cmpeq_epi8(a, newline), _mm_cmpeq_epi8(b, newline));
-    if (newlines == 0) {
-      controls |= found;
-      continue;
-    }
-    const unsigned before = newlines ^ (newlines - 1);  // as far as the newline
-    controls |= found & before & ~newlines;
-    return {p + std::countr_zero(newlines), controls == 0};
-  }
-#else
-  const char* p = line;
-  bool plain = true;
-  for (; *p != '\n'; ++p) plain = plain && static_cast<unsigned char>(*p) >= 0x20;
-  return {p, plain};
-#endif
-}
-
 RecordDecoder::RecordDecoder(const RuleSet& rules)
     : rules_(rules), json_(rules.plan()), fields_(rules.plan()), memo_(rules.formats()) {}
 
-LineKind RecordDecoder::decode(std::string_view line, Event& event, Scratch& scratch, bool plain) {
-  event.clear();
+LineKind RecordDecoder::decode_closely(std::string_view line, Event& event, Scratch& scratch,
+                                       bool plain) {
   if (line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (line.starts_with('{')) {
     if (json_.decode(line.data(), event) == line.data() + line.size() + 1) return LineKind::json;

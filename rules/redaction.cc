@@ -441,7 +441,8 @@ bool Redactor::redact_json(std::string_view record, std::string& out) {
   judged_.clear();
   const bool valid =
       judge_.decode(record.data() + mark, judged_) == record.data() + record.size() + 1;
-  if (!valid || !walk_json(record)) return redact_text(record, out, true);  // no JSON: nothing to keep whole
+  if (!valid || !walk_json(record))
+    return redact_text(record, out, true);  // no JSON: nothing to keep whole
   const bool changed = !edits_.empty();
   write_edits(record, out);
   return reach_over_json(out) || changed;

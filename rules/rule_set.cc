@@ -141,9 +141,10 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* t
     }
   }
   if (!rule.patterns.empty()) {
-    const bool fits = rule.captures_as_found ? rule.patterns.front().match_roomy(
-                                                   scope.message(), scope.captures(rule.captures))
-                                             : fit_patterns(rule, scope, delta);
+    const bool fits =
+        rule.captures_as_found
+            ? rule.patterns.front().match_roomy(scope.message(), scope.all_captures(rule.captures))
+            : fit_patterns(rule, scope, delta);
     if (!fits) {
       if (trace != nullptr) trace->rule_failed(rule, "pattern", scope.message());
       return false;
@@ -245,7 +246,8 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
       if (failed) skip(*failed);
       continue;
     }
-    Number number{.value = Decimal::of(action.kind == Action::Kind::dec ? -1 : 1)};
+    Number number{.value = Decimal::of(1)};
+    if (action.kind == Action::Kind::dec) number.value = Decimal::of(-1);
     if (action.value) {
       number = value_of(action, scope);
       if (number.usable && number.value.negative() &&

@@ -74,9 +74,14 @@ class Scope {
   }
   // The rule's captures, for its patterns to fill; data() == null: not captured.
   std::span<std::string_view> captures(std::size_t count) {
+    const std::span<std::string_view> places = all_captures(count);
+    for (std::string_view& place : places) place = {};
+    return places;
+  }
+  // The same for who fills every one of them, or the rule does not match.
+  std::span<std::string_view> all_captures(std::size_t count) {
     if (captures_.size() < count) captures_.resize(count);
     captured_ = count;
-    for (std::size_t i = 0; i < count; ++i) captures_[i] = {};
     return {captures_.data(), count};
   }
 

@@ -219,7 +219,7 @@ bool Delta::observe(Series& series, Decimal value) {
   std::size_t left = bounds.size();
   while (left > 1) {
     const std::size_t half = left / 2;
-    first += value > first[half - 1] ? half : 0;
+    first += half & (std::size_t{0} - static_cast<std::size_t>(value > first[half - 1]));
     left -= half;
   }
   const std::size_t bucket = static_cast<std::size_t>(first - bounds.data()) +
