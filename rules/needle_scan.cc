@@ -1,6 +1,8 @@
 #include "rules/needle_scan.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "rules/json_kernels.h"
 
@@ -12,7 +14,9 @@ constexpr std::size_t kFingerprint = 4;
 constexpr std::size_t kShortest = 3;
 
 char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char large(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 std::size_t low_bits(char c) { return static_cast<unsigned char>(c) & 15U; }
+std::size_t high_bits(char c) { return static_cast<unsigned char>(c) >> 4U; }
 bool can_be_first(char c) {
   return static_cast<unsigned char>(c) >= 0x40 && static_cast<unsigned char>(c) < 0x80;
 }
@@ -43,52 +47,63 @@ Session message stored: role=assistant chars=3320 tokens=812 agent_id=social ses
 INSERT INTO skill_invocations (skill_name, tool_name, duration_ms, success, error_type, tokens_used, model_used) VALUES (?, ?, ?, ?, ?, ?, ?)
 )log";
 
-// How often bytes of the typical text have these low bits: any of them, those that can be first.
-struct Frequencies {
-  std::array<unsigned, 16> any{};
-  std::array<unsigned, 16> first{};
-};
-
-const Frequencies& frequencies() {
-  static const Frequencies counted = [] {
-    Frequencies f;
-    for (const char c : kTypical) {
-      ++f.any[low_bits(c)];
-      if (can_be_first(c)) ++f.first[low_bits(c)];
-    }
-    return f;
-  }();
-  return counted;
+// Eight bytes, the first one lowest.
+std::uint64_t first_bytes(const char* at) {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, at, sizeof bytes);
+  if constexpr (std::endian::native == std::endian::big) bytes = __builtin_bswap64(bytes);
+  return bytes;
 }
 
-// Low bits that are let through, by place in a fingerprint.
+// Which buckets' fingerprints a place is in.
+unsigned bits_at(const NeedleTables& tables, const char* place) {
+  unsigned bits = 0xFF;
+  for (std::size_t i = 0; i < kFingerprint; ++i)
+    bits &= tables.low[i][low_bits(place[i])] & tables.high[i][high_bits(place[i])];
+  return bits;
+}
+
+// The halves of bytes that are let through, by place in a fingerprint.
 struct Bucket {
-  std::array<std::uint16_t, kFingerprint> bits{};
+  std::array<std::uint16_t, kFingerprint> low{};
+  std::array<std::uint16_t, kFingerprint> high{};
 
   Bucket with(std::string_view print) const {
     Bucket wider = *this;
     for (std::size_t i = 0; i < kFingerprint; ++i) {
-      wider.bits[i] = static_cast<std::uint16_t>(
-          wider.bits[i] | (i < print.size() ? 1U << low_bits(print[i]) : 0xFFFFU));
+      const auto let = [&](char c) {
+        wider.low[i] = static_cast<std::uint16_t>(wider.low[i] | 1U << low_bits(c));
+        wider.high[i] = static_cast<std::uint16_t>(wider.high[i] | 1U << high_bits(c));
+      };
+      if (i < print.size()) {
+        let(print[i]);
+        let(large(print[i]));
+      } else {
+        wider.low[i] = 0xFFFF;
+        wider.high[i] = 0xFFFF;
+      }
     }
     return wider;
+  }
+  bool lets(std::size_t i, char c) const {
+    return (low[i] >> low_bits(c) & high[i] >> high_bits(c) & 1) != 0;
   }
   // What is let through: places in the typical text, and of any text by the frequency of its bytes.
   double weight() const {
     std::size_t found = 0;
-    for (std::size_t i = 0; i + kFingerprint <= kTypical.size(); ++i) {
-      found += (bits[1] >> low_bits(kTypical[i + 1]) & bits[2] >> low_bits(kTypical[i + 2]) &
-                bits[0] >> low_bits(kTypical[i]) & bits[3] >> low_bits(kTypical[i + 3]) & 1) &
-               static_cast<std::size_t>(can_be_first(kTypical[i]));
-    }
-    double any = static_cast<double>(kTypical.size());
-    for (std::size_t i = 0; i < kFingerprint; ++i) {
-      unsigned share = 0;
-      for (unsigned n = 0; n < 16; ++n) {
-        if (bits[i] >> n & 1) share += i == 0 ? frequencies().first[n] : frequencies().any[n];
+    std::array<std::size_t, kFingerprint> shares{};
+    for (std::size_t at = 0; at + kFingerprint <= kTypical.size(); ++at) {
+      bool all = true;
+      for (std::size_t i = 0; i < kFingerprint; ++i) {
+        const bool let = lets(i, kTypical[at + i]);
+        shares[i] += static_cast<std::size_t>(let);
+        all = all && let;
       }
-      any *= share / static_cast<double>(kTypical.size());
+      found += static_cast<std::size_t>(all);
     }
+    auto any = static_cast<double>(kTypical.size());
+    for (const std::size_t share : shares)
+      any *= static_cast<double>(share) / static_cast<double>(kTypical.size());
     return static_cast<double>(found) + any;
   }
 };
@@ -121,23 +136,23 @@ NeedleScan::NeedleScan(std::vector<Needle> needles) {
   // The least selective first: the others find their place beside them.
   std::vector<std::pair<double, std::size_t>> order;
   for (Needle& needle : needles) {
-    Placed placed{.needle = std::move(needle), .offset = 0};
-    const NeedlePlace fixed = placed.needle.place;
+    const NeedlePlace fixed = needle.place;
+    const std::string_view text = needle.text;
+    std::size_t offset = 0;
     if (fixed.bucket >= 0) {
-      placed.offset = static_cast<std::uint8_t>(fixed.offset);
-      const auto print = std::string_view(placed.needle.text).substr(placed.offset, kFingerprint);
+      offset = static_cast<std::size_t>(fixed.offset);
+      const std::string_view print = text.substr(offset, kFingerprint);
       const auto bucket = static_cast<std::size_t>(fixed.bucket);
       buckets[bucket] = buckets[bucket].with(print);
       buckets_[bucket].push_back(static_cast<std::uint16_t>(needles_.size()));
-    } else if (placed.needle.text == "@") {
+    } else if (text == "@") {
       tables_.single = '@';
       buckets_[kBuckets].push_back(static_cast<std::uint16_t>(needles_.size()));
     } else {
-      placed.offset = static_cast<std::uint8_t>(best_fingerprint(placed.needle.text));
-      const auto print = std::string_view(placed.needle.text).substr(placed.offset, kFingerprint);
-      order.emplace_back(-weight_of(print), needles_.size());
+      offset = best_fingerprint(text);
+      order.emplace_back(-weight_of(text.substr(offset, kFingerprint)), needles_.size());
     }
-    needles_.push_back(std::move(placed));
+    add(std::move(needle), offset);
   }
   std::array<double, kBuckets> weight{};
   std::sort(order.begin(), order.end());
@@ -161,11 +176,11 @@ NeedleScan::NeedleScan(std::vector<Needle> needles) {
   }
   for (std::size_t b = 0; b < kBuckets; ++b) {
     const auto bit = static_cast<std::uint8_t>(1U << b);
-    for (unsigned i = 0; i < 16; ++i) {
-      if (buckets[b].bits[0] >> i & 1) tables_.first[i] |= bit;
-      if (buckets[b].bits[1] >> i & 1) tables_.second[i] |= bit;
-      if (buckets[b].bits[2] >> i & 1) tables_.third[i] |= bit;
-      if (buckets[b].bits[3] >> i & 1) tables_.fourth[i] |= bit;
+    for (std::size_t i = 0; i < kFingerprint; ++i) {
+      for (std::size_t n = 0; n < 16; ++n) {
+        if (buckets[b].low[i] >> n & 1) tables_.low[i][n] |= bit;
+        if (buckets[b].high[i] >> n & 1) tables_.high[i][n] |= bit;
+      }
     }
   }
   constexpr std::uint8_t kSingle = 0x80;
@@ -191,6 +206,26 @@ NeedleScan::NeedleScan(std::vector<Needle> needles) {
   }
 }
 
+void NeedleScan::add(Needle needle, std::size_t offset) {
+  Placed placed{.needle = std::move(needle), .offset = static_cast<std::uint8_t>(offset)};
+  const std::string& text = placed.needle.text;
+  for (std::size_t i = std::min(text.size(), sizeof placed.head); i-- > 0;) {
+    const bool letter = text[i] >= 'a' && text[i] <= 'z';
+    placed.head = placed.head << 8 | static_cast<unsigned char>(text[i]);
+    placed.fold = placed.fold << 8 | (letter ? 0x20U : 0U);
+    placed.mask = placed.mask << 8 | 0xFFU;
+  }
+  if (text != "@") {
+    std::uint32_t print = 0;
+    for (std::size_t i = kFingerprint; i-- > 0;) {
+      const bool within = offset + i < text.size();
+      print = print << 8 | (within ? static_cast<unsigned char>(text[offset + i]) : 0U);
+    }
+    tables_.add_print(print);
+  }
+  needles_.push_back(std::move(placed));
+}
+
 void NeedleScan::use(Kernel kernel) {
   scan_ = &scan_needles_portable;
   if (kernel != Kernel::portable && has_avx2()) scan_ = &scan_needles_avx2;
@@ -206,7 +241,8 @@ std::uint64_t NeedleScan::owners_at(const char* begin, const char* place, const 
       if (place - begin < placed.offset) continue;
       const char* const start = place - placed.offset;
       if (static_cast<std::size_t>(end - start) < text.size()) continue;
-      std::size_t i = 0;
+      if (((first_bytes(start) | placed.fold) & placed.mask) != placed.head) continue;
+      std::size_t i = sizeof placed.head;
       while (i < text.size() && small(start[i]) == text[i]) ++i;
       if (i < text.size()) continue;
       if (placed.needle.check == nullptr || placed.needle.check(begin, start, end))
@@ -214,9 +250,7 @@ std::uint64_t NeedleScan::owners_at(const char* begin, const char* place, const 
     }
   };
   if (*place == tables_.single) judge(kBuckets);
-  if (!can_be_first(*place)) return found;
-  unsigned bits = tables_.first[low_bits(place[0])] & tables_.second[low_bits(place[1])] &
-                  tables_.third[low_bits(place[2])] & tables_.fourth[low_bits(place[3])];
+  unsigned bits = bits_at(tables_, place);
   for (std::size_t b = 0; bits != 0; ++b, bits >>= 1) {
     if (bits & 1) judge(b);
   }
@@ -247,10 +281,7 @@ std::uint64_t NeedleScan::owners(std::string_view text) const {
 const char* scan_needles_portable(const NeedleTables& tables, const char* at, const char* end) {
   for (; at < end; ++at) {
     if (*at == tables.single) return at;
-    if (static_cast<unsigned char>(*at) < 0x40) continue;
-    if ((tables.first[low_bits(at[0])] & tables.second[low_bits(at[1])] &
-         tables.third[low_bits(at[2])] & tables.fourth[low_bits(at[3])]) != 0)
-      return at;
+    if (bits_at(tables, at) != 0 && tables.may_stand_at(at)) return at;
   }
   return end;
 }

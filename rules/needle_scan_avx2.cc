@@ -14,29 +14,41 @@ namespace {
 
 __m256i load(const char* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
 
+__m256i table(const std::uint8_t* bytes) {
+  return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes)));
+}
+
 struct Vectors {
-  __m256i first;
-  __m256i second;
-  __m256i third;
-  __m256i fourth;
+  __m256i low[4];
+  __m256i high[4];
   __m256i single;
-  __m256i lift;  // 0xC0: what is below 0x40 gets its highest bit set, for which a shuffle gives 0
+  __m256i half;
+
+  explicit Vectors(const NeedleTables& tables)
+      : low{table(tables.low[0]), table(tables.low[1]), table(tables.low[2]), table(tables.low[3])},
+        high{table(tables.high[0]), table(tables.high[1]), table(tables.high[2]),
+             table(tables.high[3])},
+        single(_mm256_set1_epi8(tables.single)),
+        half(_mm256_set1_epi8(0x0F)) {}
+
+  // The buckets for which the bytes may be a fingerprint's `i`th. A shuffle gives 0 for what is
+  // from 0x80 on, as no text has it; but anything may stand behind a short one.
+  template <int i>
+  __m256i look_up(__m256i bytes) const {
+    const __m256i above = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half);
+    const __m256i below = i == 3 ? _mm256_and_si256(bytes, half) : bytes;
+    return _mm256_and_si256(_mm256_shuffle_epi8(low[i], below),
+                            _mm256_shuffle_epi8(high[i], above));
+  }
 
   // Non-zero bytes: candidates, from 32 bytes at p.
   __m256i at(const char* p) const {
     const __m256i bytes = load(p);
-    const __m256i one = _mm256_shuffle_epi8(first, _mm256_add_epi8(bytes, lift));
-    const __m256i two = _mm256_shuffle_epi8(second, load(p + 1));
-    const __m256i three = _mm256_shuffle_epi8(third, load(p + 2));
-    const __m256i four = _mm256_shuffle_epi8(fourth, load(p + 3));
-    const __m256i all = _mm256_and_si256(_mm256_and_si256(two, three), _mm256_and_si256(one, four));
-    return _mm256_or_si256(all, _mm256_cmpeq_epi8(bytes, single));
+    const __m256i front = _mm256_and_si256(look_up<0>(bytes), look_up<1>(load(p + 1)));
+    const __m256i back = _mm256_and_si256(look_up<2>(load(p + 2)), look_up<3>(load(p + 3)));
+    return _mm256_or_si256(_mm256_and_si256(front, back), _mm256_cmpeq_epi8(bytes, single));
   }
 };
-
-__m256i table(const std::uint8_t* bytes) {
-  return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes)));
-}
 
 std::uint32_t places(__m256i found) {
   const __m256i none = _mm256_cmpeq_epi8(found, _mm256_setzero_si256());
@@ -46,12 +58,7 @@ std::uint32_t places(__m256i found) {
 }  // namespace
 
 const char* scan_needles_avx2(const NeedleTables& tables, const char* at, const char* end) {
-  const Vectors look{.first = table(tables.first),
-                     .second = table(tables.second),
-                     .third = table(tables.third),
-                     .fourth = table(tables.fourth),
-                     .single = _mm256_set1_epi8(tables.single),
-                     .lift = _mm256_set1_epi8('\xC0')};
+  const Vectors look(tables);
   while (end - at >= 128) {
     const __m256i a = look.at(at);
     const __m256i b = look.at(at + 32);
@@ -60,16 +67,23 @@ const char* scan_needles_avx2(const NeedleTables& tables, const char* at, const 
     const __m256i any = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
     if (_mm256_testz_si256(any, any) == 0) [[unlikely]] {
       const std::uint64_t low = places(a) | std::uint64_t{places(b)} << 32;
-      if (low != 0) return at + std::countr_zero(low);
+      for (std::uint64_t left = low; left != 0; left &= left - 1) {
+        const char* const place = at + std::countr_zero(left);
+        if (tables.may_stand_at(place)) return place;
+      }
       const std::uint64_t high = places(c) | std::uint64_t{places(d)} << 32;
-      return at + 64 + std::countr_zero(high);
+      for (std::uint64_t left = high; left != 0; left &= left - 1) {
+        const char* const place = at + 64 + std::countr_zero(left);
+        if (tables.may_stand_at(place)) return place;
+      }
     }
     at += 128;
   }
   for (; at < end; at += 32) {
-    if (const std::uint32_t found = places(look.at(at)); found != 0) {
-      const char* const place = at + std::countr_zero(found);
-      return place < end ? place : end;
+    for (std::uint32_t left = places(look.at(at)); left != 0; left &= left - 1) {
+      const char* const place = at + std::countr_zero(left);
+      if (place >= end) return end;
+      if (tables.may_stand_at(place)) return place;
     }
   }
   return end;

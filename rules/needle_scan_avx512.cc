@@ -48,9 +48,14 @@ const char* scan_needles_avx512(const NeedleTables& tables, const char* at, cons
     const __m512i b = look.at(at + 64);
     const __m512i any = _mm512_or_si512(a, b);
     if (_mm512_test_epi8_mask(any, any) != 0) [[unlikely]] {
-      if (const std::uint64_t low = _mm512_test_epi8_mask(a, a); low != 0)
-        return at + std::countr_zero(low);
-      return at + 64 + std::countr_zero(std::uint64_t{_mm512_test_epi8_mask(b, b)});
+      for (std::uint64_t left = _mm512_test_epi8_mask(a, a); left != 0; left &= left - 1) {
+        const char* const place = at + std::countr_zero(left);
+        if (tables.may_stand_at(place)) return place;
+      }
+      for (std::uint64_t left = _mm512_test_epi8_mask(b, b); left != 0; left &= left - 1) {
+        const char* const place = at + 64 + std::countr_zero(left);
+        if (tables.may_stand_at(place)) return place;
+      }
     }
     at += 128;
   }

@@ -48,8 +48,7 @@ bool at_sign_check(const char* begin, const char* place, const char* end) {
 }
 
 // user:password@host behind `//`.
-bool userinfo_check(const char* begin, const char* place, const char* end) {
-  if (place + 1 >= end) return false;
+bool userinfo_check(const char* begin, const char* place, const char*) {
   bool colon = false;
   const char* const least = place - std::min<std::ptrdiff_t>(place - begin, 1024);
   for (const char* at = place; at-- > least;) {
@@ -58,7 +57,7 @@ bool userinfo_check(const char* begin, const char* place, const char* end) {
     if (*at == ':') colon = true;
     if (static_cast<unsigned char>(*at) <= ' ' || *at == '"') return false;
   }
-  return false;
+  return least != begin;  // longer than that
 }
 
 // A name of a query's parameter: something between it and `?`, `&` or `;`.
@@ -70,7 +69,7 @@ bool query_check(const char* begin, const char* place, const char* end) {
     if (*at == '?' || *at == '&' || *at == ';' || *at == '\\') return true;
     if (!alnum(*at) && *at != '_' && *at != '-' && *at != '.' && *at != '%') return false;
   }
-  return false;
+  return least != begin;  // a name that is longer
 }
 
 std::size_t ipv6(std::string_view text) { return is_ipv6(text) ? text.size() : 0; }
@@ -82,7 +81,7 @@ constexpr SecretShape::Anchor kBearer[] = {{"bearer", nullptr, {2, 3}},
                                            {"uthorization", nullptr, {4, 2}}};
 constexpr SecretShape::Anchor kKey[] = {
     {"sk-", key_check<3, 8>, {0, 1}},     {"k_live_", nullptr, {0, 3}},
-    {"k_test_", nullptr, {0, 6}},         {"whsec_", key_check<6, 8>, {1, 3}},
+    {"k_test_", nullptr, {0, 6}},         {"whsec_", nullptr, {1, 3}},
     {"ghp_", key_check<4, 16>, {0, 0}},   {"gho_", key_check<4, 16>, {0, 0}},
     {"ghu_", key_check<4, 16>, {0, 0}},   {"ghs_", key_check<4, 16>, {0, 0}},
     {"ghr_", key_check<4, 16>, {0, 0}},   {"github_pat_", nullptr, {0, 6}},
@@ -95,7 +94,7 @@ constexpr SecretShape::Anchor kKey[] = {
     {"xai-", key_check<4, 16>, {0, 0}},   {"npm_", key_check<4, 16>, {0, 5}},
     {"pypi-", key_check<5, 16>, {0, 3}},  {"dop_v1_", nullptr, {1, 4}},
 };
-constexpr SecretShape::Anchor kTelegram[] = {{"bot", bot_check, {0, 6}}};
+constexpr SecretShape::Anchor kTelegram[] = {{"bot", bot_check, {0, 4}}};
 constexpr SecretShape::Anchor kJwt[] = {{"eyj", key_check<3, 8>, {0, 4}}};
 constexpr SecretShape::Anchor kQueryToken[] = {
     {"token=", query_check<6>, {2, 2}},  {"key=", query_check<4>, {0, 3}},
