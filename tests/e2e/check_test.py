@@ -140,17 +140,17 @@ class Use(unittest.TestCase):
         for regex in (r"^Job (?P<job>\w+) done in (?P<ms>\d+)ms$", r"\b(\w+(?:Error|Exception))\b", r"(?i)/[0-9a-f]{6,}"):
             self.write("a.yaml", text % regex)
             self.assertEqual(self.check("--strict", "a.yaml").returncode, 0, self.check("a.yaml").stdout.decode())
-        if not os.environ.get("LOGTALLY_HARD_REGEX"):
-            self.skipTest("no expression over 1 µs a byte is reproduced yet")
-        self.write("a.yaml", text % r"((a{0,100}){0,10})b")
-        done = self.check("a.yaml")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(b"error[E043]", done.stdout)
-        self.assertIn(b"--> a.yaml:4:13\n", done.stdout)
         self.write("empty.log", "")
-        done = driver.run("run", "--once", "--rules", "a.yaml", "--pack", "none", "empty.log", cwd=self.path)
-        self.assertEqual(done.returncode, 0)
-        self.assertIn(b"warning[W217]", done.stderr)
+        # Each costs several times what is refused, so that a busy machine changes nothing.
+        for regex in (r"[ab]*a[ab]{200}c", r".{0,300}error.{0,300}timeout"):
+            self.write("a.yaml", text % regex)
+            done = self.check("a.yaml")
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(b"error[E043]", done.stdout)
+            self.assertIn(b"--> a.yaml:4:13\n", done.stdout)
+            done = driver.run("run", "--once", "--rules", "a.yaml", "--pack", "none", "empty.log", cwd=self.path)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(b"warning[W217]", done.stderr)
 
 
 # ---------------------------------------------------------------- one fault each
@@ -412,8 +412,8 @@ def bomb_faults():
     yield "deep nots", b"rules:\n  r:\n    if: '" + b"not " * 20000 + b"$'\n    do: [store: skill_invocation]\n", {3}
     yield "deep regex", b"rules:\n  r:\n    regex: '" + b"(" * 900 + b"'\n    do: [store: skill_invocation]\n", {3}
     yield "a regex that grows", b"rules:\n  r:\n    regex: '((a{100}){100}){100}'\n    do: [store: skill_invocation]\n", {3}
-    yield "a regex that crawls", b"rules:\n  r:\n    regex: '((a{0,100}){0,10})b'\n    do: [store: skill_invocation]\n", {3}
-    yield "many regexes that crawl", (b"rules:\n" + b"".join(b"  r%d: {regex: '((a{0,%d}){0,9})b', do: [store: skill_invocation]}\n" % (i, 99 - i % 20)
+    yield "a regex that crawls", b"rules:\n  r:\n    regex: '[ab]*a[ab]{200}c'\n    do: [store: skill_invocation]\n", {3}
+    yield "many regexes that crawl", (b"rules:\n" + b"".join(b"  r%d: {regex: '[ab]*a[ab]{%d}c', do: [store: skill_invocation]}\n" % (i, 200 + i)
                                                              for i in range(100))), set(range(2, 102))
 
 
@@ -451,7 +451,7 @@ def settings_faults():
 
 # Not told as it should be yet: named here, counted, and printed with every run.
 NOT_YET = ("outcome()", "len()", "(?P<id>a)(?P<id>b)", "(?P<1>a)", "pattern and regex", "24: - inc -> -inc", "24:       - inc", "the end in the middle",
-           "settings 7: path -> paths", "size", "size of many lines", "one long line", "a regex that crawls", "many regexes that crawl")
+           "settings 7: path -> paths", "size", "size of many lines", "one long line", "many regexes that crawl")
 
 
 class Broken(unittest.TestCase):
