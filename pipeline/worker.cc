@@ -273,6 +273,14 @@ void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t t
     if (suspect) text = redactor_.redact(line, &line_redactions_);
   }
   const rules::LineKind kind = decoder_.decode(text, event, scratches_[spare_], traits.plain);
+  if (kind == rules::LineKind::failed_json && open.pending && open.judge.joins()) {
+    // A dict or the first line of a printed object: it only begins like JSON.
+    open.judge.next(text, rules::LineFit::none);
+    ++totals.joined;
+    open.suspect = open.suspect || suspect;
+    append(open, line);
+    return;
+  }
   if (kind == rules::LineKind::failed_json || kind == rules::LineKind::failed_nul) {
     ++(kind == rules::LineKind::failed_json ? totals.failed_json : totals.failed_nul);
     if (options_.trace != nullptr)

@@ -59,6 +59,8 @@ class Continuation {
   // more.
   void close() { *this = Continuation{}; }
 
+  // Whatever is no record of its own continues the record above.
+  bool joins() const { return above_ == Above::joins; }
   // Something may still continue the record above; a complete one need not wait.
   bool open() const { return above_ != Above::closed; }
 

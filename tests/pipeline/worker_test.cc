@@ -65,7 +65,7 @@ std::string content() {
          "INFO SELECT id,\n       name\nFROM t\n\nWHERE x = '<html>'\n" + head +
          "WARNING \n<html>\n  <body>\n\n</html>\n" + "{\"event\":\"between\"}\n" +
          "bare message\n" + traceback + "KeyError: 'x'\n" + "another bare one\n" +
-         "{\"event\": broken\n" + head + "INFO behind a broken one\n" + "joined\r\n" +
+         "{\"event\": broken\n" + head + "INFO behind a broken one\n" + "joined\r\n" + "{'a': 1}\n{\n  \"printed\": true\n}\n" +
          "\x1b[31mred\x1b[0m joined\n" + "{\"event\":\"end\"}\n" + head + "ERROR last\n" +
          traceback + "OSError: 5\n";
 }
