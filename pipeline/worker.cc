@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 #include "rules/ansi.h"
 #include "rules/timestamp.h"
@@ -36,10 +37,10 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
     : rules_(std::move(rules)),
       inputs_(inputs),
       options_(std::move(options)),
-      decoder_(*rules_),
-      redactor_(rules_->redactions()),
+      decoder_(std::in_place, *rules_),
+      redactor_(std::in_place, rules_->redactions()),
       line_redactions_(rules_->redactions().all().size()),
-      record_redactor_(rules_->redactions()),
+      record_redactor_(std::in_place, rules_->redactions()),
       record_redactions_(rules_->redactions().all().size()),
       events_{rules::Event(rules_->plan()), rules::Event(rules_->plan())},
       kept_event_(rules_->plan()),
@@ -65,6 +66,7 @@ void Worker::run() {
   commit();  // what the rules declare is there from the first scrape
   auto next_commit = options_.clock.steady() + options_.commit_interval;
   while (!stopping_) {
+    if (rules_asked_) take_rules();
     const std::uint64_t asked = commits_asked_;
     const std::optional<Chunk> chunk = inputs_.read();
     if (chunk) count(*chunk);
@@ -104,6 +106,7 @@ void Worker::run() {
 }
 
 void Worker::step() {
+  if (rules_asked_) take_rules();
   for (int idle = 0; idle < 2;) {  // once more: an event may have come meanwhile
     const std::optional<Chunk> chunk = inputs_.read();
     if (chunk) count(*chunk);
@@ -129,6 +132,68 @@ bool Worker::commit_now(std::chrono::milliseconds timeout) {
   static_cast<void>(!::write(wake_.get(), &one, sizeof one));
   std::unique_lock lock(mutex_);
   return committed_.wait_for(lock, timeout, [&] { return finished_ || commits_done_ >= ticket; });
+}
+
+std::optional<rules::Succession> Worker::change_rules(NewRules next,
+                                                      std::chrono::milliseconds timeout) {
+  const std::lock_guard one(changing_);
+  std::unique_lock lock(mutex_);
+  next_rules_ = std::move(next);
+  succession_.reset();
+  rules_asked_ = true;
+  const std::uint64_t wake = 1;
+  static_cast<void>(!::write(wake_.get(), &wake, sizeof wake));
+  committed_.wait_for(lock, timeout, [&] { return finished_ || succession_; });
+  rules_asked_ = false;
+  next_rules_.reset();
+  return std::exchange(succession_, std::nullopt);
+}
+
+// What was redacted, by the names of the redactions of now.
+std::vector<std::uint64_t> Worker::redactions_after(const rules::RuleSet& before) const {
+  std::vector<std::uint64_t> totals;
+  const auto& had = before.redactions().all();
+  for (const rules::Redaction& redaction : rules_->redactions().all()) {
+    const auto old = std::find_if(had.begin(), had.end(), [&](const rules::Redaction& one) {
+      return one.name == redaction.name;
+    });
+    totals.push_back(
+        old == had.end() ? 0 : totals_.redactions[static_cast<std::size_t>(old - had.begin())]);
+  }
+  return totals;
+}
+
+// The rules that wait, in place of those that count.
+void Worker::take_rules() {
+  for (auto& [key, open] : open_) {  // what is decoded is decoded and redacted anew, when it ends
+    keep(open);
+    open.suspect = true;
+  }
+  commit();
+  const std::lock_guard lock(mutex_);
+  if (!next_rules_) return;  // nobody waits any more
+  const std::shared_ptr<const rules::RuleSet> before = std::move(rules_);
+  rules_ = std::move(next_rules_->rules);
+  rules::Succession succession = rules_->take_over(delta_, *before);
+  decoder_->emplace(*rules_);
+  for (rules::Event& event : events_) event = rules::Event(rules_->plan());
+  kept_event_ = rules::Event(rules_->plan());
+  redactor_->emplace(rules_->redactions());
+  line_redactions_.assign(rules_->redactions().all().size(), 0);
+  record_redactor_->emplace(rules_->redactions());
+  record_redactions_.assign(rules_->redactions().all().size(), 0);
+  totals_.redactions = redactions_after(*before);
+  totals_.metrics.resize(rules_->families().size());
+  sum_up();
+  {
+    const std::lock_guard publishing(publishing_);
+    if (registry_ != nullptr) registry_->replace(delta_.series, options_.clock.wall_ns());
+    if (own_ != nullptr) own_->redefine(next_rules_->own, totals_);
+  }
+  next_rules_.reset();
+  rules_asked_ = false;
+  succession_ = std::move(succession);
+  committed_.notify_all();
 }
 
 Worker::Progress Worker::progress() const {
@@ -159,7 +224,7 @@ void Worker::count(const Chunk& chunk) {
              .offset = chunk.offset};
   const char* line = chunk.bytes.data();
   const char* const end = line + chunk.bytes.size();
-  redactor_.begin(chunk.bytes);
+  redactor_->begin(chunk.bytes);
   while (line != end) line = count_line(line, end, chunk, totals);
   for (auto at = open_.lower_bound(stream_key(chunk.generation, Stream::none));
        at != open_.end() && at->first <= stream_key(chunk.generation, Stream::standard_error);
@@ -186,18 +251,19 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
   const std::string_view ahead(line, static_cast<std::size_t>(end - line));
   if (!unwrapper.may_be_wrapped(ahead)) {
     origin_.offset = offset(line);
-    const bool suspect = redactor_.is_suspect(line);
+    const bool suspect = redactor_->is_suspect(line);
     if (*line == '{') [[likely]] {
       const char* text = line;
       const char* newline = nullptr;
       if (suspect) [[unlikely]] {
         newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
-        text = redactor_.redact({line, static_cast<std::size_t>(newline - line)}, &line_redactions_)
-                   .data();
+        text =
+            redactor_->redact({line, static_cast<std::size_t>(newline - line)}, &line_redactions_)
+                .data();
       }
       // The decoder finds the end of the line by itself: no second pass over the bytes.
       rules::Event& event = events_[spare_];
-      if (const char* behind = decoder_.decode_json(text, event)) {
+      if (const char* behind = decoder_->decode_json(text, event)) {
         if (suspect) [[unlikely]]
           behind = newline + 1;
         ++totals.parsed;
@@ -256,7 +322,7 @@ void Worker::count_unwrapped(const Unwrapped& record, std::uint32_t target,
     }
   }
   count_text(record.text, open_record(record.generation, record.stream), target,
-             {.in_chunk = !record.wrapped, .plain = false, .suspect = redactor_.active()}, totals);
+             {.in_chunk = !record.wrapped, .plain = false, .suspect = redactor_->active()}, totals);
 }
 
 // One line of a stream, without its newline (which stands behind it): a record, or the continuation
@@ -270,9 +336,9 @@ void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t t
   if (suspect) [[unlikely]] {
     suspect = rules_->redactions().suspects(line) != 0;
     std::fill(line_redactions_.begin(), line_redactions_.end(), 0);
-    if (suspect) text = redactor_.redact(line, &line_redactions_);
+    if (suspect) text = redactor_->redact(line, &line_redactions_);
   }
-  const rules::LineKind kind = decoder_.decode(text, event, scratches_[spare_], traits.plain);
+  const rules::LineKind kind = decoder_->decode(text, event, scratches_[spare_], traits.plain);
   if (kind == rules::LineKind::failed_json && open.pending && open.judge.joins()) {
     // A dict or the first line of a printed object: it only begins like JSON.
     open.judge.next(text, rules::LineFit::none);
@@ -404,12 +470,12 @@ void Worker::finish(OpenRecord& open) {
     open.text.append(kReadableBehind, '\0');
     std::string_view text(open.text.data(), size);
     if (open.suspect) {
-      text = record_redactor_.redact(text, &record_redactions_);
+      text = record_redactor_->redact(text, &record_redactions_);
       add_redactions(record_redactions_);
       open.first = std::min(text.find('\n'), text.size());
     }
     kept_scratch_.clear();
-    decoder_.decode(text.substr(0, open.first), event, kept_scratch_);
+    decoder_->decode(text.substr(0, open.first), event, kept_scratch_);
     event.origin = open.origin;
     whole = text.size() > open.first ? text : std::string_view();
   }
@@ -446,8 +512,8 @@ void Worker::evaluate(const rules::Event& event, metrics::TargetTotals& totals) 
   totals.unmatched += !matched;
 }
 
-void Worker::commit() {
-  const auto begin = options_.clock.steady();
+// What was counted, into totals_.
+void Worker::sum_up() {
   totals_.rules = delta_.rules;
   for (metrics::FamilyId family = 0; family < totals_.metrics.size(); ++family) {
     totals_.metrics[family] = {.series = delta_.series.size(family),
@@ -471,12 +537,18 @@ void Worker::commit() {
     totals_.targets[target].truncated = rotations.truncated;
     totals_.targets[target].deleted = rotations.deleted;
   }
+}
+
+void Worker::commit() {
+  const auto begin = options_.clock.steady();
+  sum_up();
   delta_.invocations.clear();  // the statistics' store takes them once there is one
-  if (registry_ != nullptr) registry_->publish(delta_.series, options_.clock.wall_ns());
-  if (own_ != nullptr) {
-    own_->publish(totals_);
-    own_->committed(options_.clock.steady() - begin);
+  {
+    const std::lock_guard lock(publishing_);
+    if (registry_ != nullptr) registry_->publish(delta_.series, options_.clock.wall_ns());
+    if (own_ != nullptr) own_->publish(totals_);
   }
+  if (own_ != nullptr) own_->committed(options_.clock.steady() - begin);
   Progress progress;
   for (const metrics::TargetTotals& target : totals_.targets) {
     progress.read += target.lines_read;

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,24 @@ class Worker {
   // Any thread: has everything that is there to be read now counted and committed, waiting for it
   // at most so long. False when it took longer (the worker goes on with it).
   bool commit_now(std::chrono::milliseconds timeout);
+
+  // Any thread: other rules, from one record to the next. What was counted before is committed by
+  // the old ones; what is open (a record that further lines may continue) is judged by the new
+  // ones. Waits until it is done, at most so long; nothing: the worker is held up or has ended, and
+  // keeps the rules that it has. `own`: what OwnMetrics are to speak of.
+  struct NewRules {
+    std::shared_ptr<const rules::RuleSet> rules;
+    metrics::OwnMetricsSpec own;
+  };
+  std::optional<rules::Succession> change_rules(NewRules next, std::chrono::milliseconds timeout);
+
+  // Any thread: calls f(), which may read registry and own metrics, while nothing is published: it
+  // sees one commit and the families of one set of rules.
+  template <class F>
+  void between_commits(F&& f) const {
+    const std::lock_guard lock(publishing_);
+    f();
+  }
 
   // After run(), or on its thread.
   const metrics::Totals& totals() const { return totals_; }
@@ -134,18 +153,22 @@ class Worker {
   void finish_idle(std::chrono::nanoseconds now);
   void finish_all(std::uint32_t generation);
   void evaluate(const rules::Event& event, metrics::TargetTotals& totals);
+  void sum_up();
   void commit();
+  void take_rules();
+  std::vector<std::uint64_t> redactions_after(const rules::RuleSet& before) const;
   void tell_messages();
 
   std::shared_ptr<const rules::RuleSet> rules_;
   Inputs& inputs_;
   WorkerOptions options_;
-  rules::RecordDecoder decoder_;
+  // Decoder and redactors are always there, made anew with the rules.
+  std::optional<rules::RecordDecoder> decoder_;
   // Lines are redacted as they come; a record of several lines once more as a whole when it is
   // finished, from what was read, so that what goes over lines is found. Only the last is counted.
-  rules::Redactor redactor_;
+  std::optional<rules::Redactor> redactor_;
   rules::RedactionCounts line_redactions_;  // of the line that is looked at
-  rules::Redactor record_redactor_;
+  std::optional<rules::Redactor> record_redactor_;
   rules::RedactionCounts record_redactions_;
   rules::Event events_[2];  // the live record's, and the next line's
   rules::Scratch scratches_[2];
@@ -168,7 +191,12 @@ class Worker {
   OwnedFd wake_;  // an eventfd: something to do besides reading
   std::atomic<bool> stopping_ = false;
   std::atomic<std::uint64_t> commits_asked_ = 0;  // tickets handed out
+  std::atomic<bool> rules_asked_ = false;         // change_rules() waits
+  mutable std::mutex publishing_;
   mutable std::mutex mutex_;
+  std::mutex changing_;                          // one change_rules() at a time
+  std::optional<NewRules> next_rules_;           // guarded by mutex_
+  std::optional<rules::Succession> succession_;  // guarded by mutex_
   std::condition_variable committed_;
   std::uint64_t commits_done_ = 0;  // guarded by mutex_: tickets that a commit has served
   bool finished_ = false;           // guarded by mutex_

@@ -154,6 +154,7 @@ void Compiler::compile_table(const Document& document, const Node& key, const No
     } else {
       entry.key.push_back(parts);
     }
+    for (const Node* part : entry.key) append_key_part(spec.key, part->text);
     if (const Node* columns = body.find("columns"))
       config::read_texts(reading(document), *columns, spec.columns);
     for (const std::string& column : spec.columns) {

@@ -89,15 +89,22 @@ Delta::Delta(const RuleSet& set, metrics::SeriesLimits limits)
     : series(set.families()), scope(set.plan(), set.known()) {
   series.limit(limits);
   rules.resize(set.rules().size());
-  memos.reserve(set.rules().size());
-  for (std::size_t i = 0; i < set.rules().size(); ++i) {
+  for (std::size_t i = 0; i < set.rules().size(); ++i)
     rules[i].skipped.resize(set.rules()[i].actions.size());
-    memos.emplace_back(set.rules()[i].actions.size());
-  }
   capped.resize(set.capped_labels().size());
   for (const TableSpec& table : set.tables()) tables.emplace_back(table);
-  if (set.reads_fields()) fields = std::make_unique<FieldsReader>(set.plan());
+  prepare(set);
   set.create_initial_series(*this);
+}
+
+void Delta::prepare(const RuleSet& set) {
+  memos.clear();
+  memos.reserve(set.rules().size());
+  for (const Rule& rule : set.rules()) memos.emplace_back(rule.actions.size());
+  scope = Scope(set.plan(), set.known());
+  candidates.clear();
+  loose_cells.clear();
+  fields = set.reads_fields() ? std::make_unique<FieldsReader>(set.plan()) : nullptr;
 }
 
 }  // namespace logtally::rules

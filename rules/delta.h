@@ -110,6 +110,9 @@ struct Delta {
   // With the series that `set` declares to be there from the start.
   explicit Delta(const RuleSet& set, metrics::SeriesLimits limits = {});
 
+  // Memos and working memory for these rules, empty.
+  void prepare(const RuleSet& set);
+
   metrics::Delta series;
   std::vector<metrics::RuleTotals> rules;  // by rule; per action the skips
   std::vector<LabelMemo> memos;            // by rule

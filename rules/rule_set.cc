@@ -448,8 +448,10 @@ void RuleSet::create_initial_series(Delta& delta) const {
             allowed_value(label_policies_[family][label], all[rest % all.size()], delta, over_max));
         rest /= all.size();
       }
-      delta.series.add(delta.series.series(family, values),
-                       Decimal());  // raises it to `min`, if there is one
+      const std::size_t before = delta.series.size(family);
+      metrics::Series& series = delta.series.series(family, values);
+      if (delta.series.size(family) == before) continue;  // after a reload: it has its value
+      delta.series.add(series, Decimal());                // raises it to `min`, if there is one
     }
   }
 }

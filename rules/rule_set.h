@@ -21,6 +21,23 @@
 
 namespace logtally::rules {
 
+// What becomes of the values when rules are loaded anew (RULES.md §8); names, in the order of the
+// files. Everything that is not named here goes on as if nothing had happened: series, capped label
+// values, rows of tables, timers, event time, and what rules and metrics have counted about
+// themselves.
+struct Succession {
+  std::vector<std::string> new_rules;
+  std::vector<std::string> gone_rules;
+  std::vector<std::string> new_metrics;
+  std::vector<std::string> gone_metrics;  // off the page; should they return, they start anew
+  struct Restarted {
+    std::string metric;
+    std::string why;  // "type", "labels" or "buckets"
+  };
+  std::vector<Restarted> restarted;         // other series under the same name
+  std::vector<std::string> emptied_tables;  // gone, or with another key or other columns
+};
+
 class RuleSet {
  public:
   // Compiles all rule files together. Every fault of every file is added to `diagnostics`; null
@@ -53,6 +70,11 @@ class RuleSet {
   // Call when series came into delta.series from elsewhere (another Delta, a store): takes up their
   // ageing where Series::touched_ns, ages and kept left it. What has no ttl any more comes back.
   void resume_expiry(Delta& delta) const;
+
+  // A reload: from now on these rules count into a delta that `before` counted into, which stays
+  // alive during the call. See Succession for what goes on. Between two records; what was counted
+  // is published. Then tell the registry.
+  Succession take_over(Delta& delta, const RuleSet& before) const;
 
   const FieldPlan& plan() const { return plan_; }
   const WellKnownFields& known() const { return known_; }
@@ -110,6 +132,10 @@ class RuleSet {
   std::optional<SkipReason> set_gauge(const Rule& rule, const Action& action,
                                       metrics::Series& series, Decimal value, Scope& scope,
                                       Delta& delta) const;
+
+  Succession compare(const RuleSet& before) const;
+  bool same_open(std::size_t table, const RuleSet& before, std::size_t old_table) const;
+  void follow_capped(Delta& delta, const RuleSet& before) const;
 
   FieldPlan plan_;
   WellKnownFields known_;

@@ -102,7 +102,7 @@ void Scope::find_message() {
   if (event_->known_message.data() != nullptr) {
     message_ = event_->known_message;
     message_there_ = true;
-  } else if (const Token& token = field(known_.message); token.present()) {
+  } else if (const Token& token = field(known_->message); token.present()) {
     message_ = text(token);
     message_there_ = true;
   }
@@ -123,7 +123,7 @@ void Scope::find_message() {
 }
 
 std::optional<std::int64_t> Scope::find_time_ns() {
-  const Token& token = field(known_.time);
+  const Token& token = field(known_->time);
   if (token.present()) {
     if (const auto parsed = parse_timestamp(text(token))) return parsed;
   }
@@ -133,11 +133,11 @@ std::optional<std::int64_t> Scope::find_time_ns() {
 std::int64_t Scope::time_ns() { return own_time_ns().value_or(event_->origin.time_ns); }
 
 Value Scope::exception() {
-  if (const Token& type = field(known_.exception_type); type.present()) {
+  if (const Token& type = field(known_->exception_type); type.present()) {
     const std::string_view name = text(type);
     return Value::of(name.substr(name.rfind('.') + 1));
   }
-  if (const Token& traceback = field(known_.exception); traceback.kind == TokenKind::string) {
+  if (const Token& traceback = field(known_->exception); traceback.kind == TokenKind::string) {
     const std::string_view name = exception_class(text(traceback));
     if (!name.empty()) return Value::of(name);
   }
@@ -178,7 +178,7 @@ Value Scope::value(const Ref& ref) {
     case Ref::Source::line:
       return to_value(token(ref));
     case Ref::Source::level: {
-      const Token& token = field(known_.level);
+      const Token& token = field(known_->level);
       if (!token.present()) return Value::absent();
       const Level level = parse_level(text(token));
       return Value::of(level == Level::none ? text(token) : level_name(level));

@@ -59,7 +59,7 @@ struct WellKnownFields {
 // One for all records of a worker, so that nothing is allocated per record. Not thread-safe.
 class Scope {
  public:
-  Scope(const FieldPlan& plan, const WellKnownFields& known) : plan_(plan), known_(known) {}
+  Scope(const FieldPlan& plan, const WellKnownFields& known) : plan_(&plan), known_(&known) {}
 
   // The record that is looked at from now on; borrowed until the next begin().
   void begin(const Event& event);
@@ -148,10 +148,10 @@ class Scope {
  private:
   const Token& field(FieldId id) {
     if (overlay_ != nullptr) {
-      found_ = overlay_->field(plan_.candidates(id));
+      found_ = overlay_->field(plan_->candidates(id));
       if (found_.present()) return found_;
     }
-    return found_ = event_->field(plan_.candidates(id));
+    return found_ = event_->field(plan_->candidates(id));
   }
   Token find_token(const Ref& ref);
   std::string_view make_text(const Token& token);
@@ -160,8 +160,8 @@ class Scope {
   std::optional<std::int64_t> find_time_ns();
   Value exception();
 
-  const FieldPlan& plan_;
-  const WellKnownFields& known_;
+  const FieldPlan* plan_;
+  const WellKnownFields* known_;
   const Event* event_ = nullptr;
   const Event* overlay_ = nullptr;
   std::vector<Table>* tables_ = nullptr;

@@ -88,7 +88,7 @@ Table::Table(TableSpec spec)
       slots_(16),
       chunk_bytes_(std::max(kChunkBytes, largest_block(spec_))),
       fitted_(spec_.columns.size()) {
-  spec_.max = std::clamp(spec_.max, std::size_t{1}, std::size_t{kNone} / 4);
+  spec_.max = std::clamp(spec_.max, std::size_t{1}, kMostRows);
 }
 
 std::optional<Row> Table::find(std::string_view key, std::int64_t now_ns) {

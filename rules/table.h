@@ -16,6 +16,7 @@
 // Lives on the worker thread; not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -35,6 +36,7 @@ struct TableSpec {
   std::int64_t ttl_ns = 0;  // since last use; <= 0: for ever
   std::size_t max = 0;      // rows; at least one
   bool queue = false;       // several rows a key, first in, first out
+  std::string key{};  // as declared; tells whether the rows of another load have the same keys
   bool operator==(const TableSpec&) const = default;
 };
 
@@ -129,6 +131,19 @@ class Table {
     if (wants_packing()) pack();
   }
 
+  // Another ttl and max (a reload). Rows beyond the new max leave, the one used longest ago first.
+  template <class F = Ignore>
+  void limit(std::int64_t ttl_ns, std::size_t max, F&& gone = {}) {
+    spec_.ttl_ns = ttl_ns;
+    spec_.max = std::clamp(max, std::size_t{1}, kMostRows);
+    while (rows_ > spec_.max) {
+      gone(row(oldest_), Gone::evicted);
+      ++evicted_;
+      ++expired_;
+      drop(oldest_);
+    }
+  }
+
   // No row goes before this event time; kNoEventTime while rows wait for the first event time.
   std::int64_t next_due_ns() const {
     return oldest_ == kNone ? std::numeric_limits<std::int64_t>::max() : due_ns(nodes_[oldest_]);
@@ -179,6 +194,7 @@ class Table {
 
  private:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  static constexpr std::size_t kMostRows = kNone / 4;
   struct Node {
     char* block = nullptr;  // key and columns; null: free, `newer` is the next free one
     std::int64_t last_use_ns = 0;

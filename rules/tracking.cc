@@ -97,7 +97,7 @@ void RuleSet::move_time(Scope& scope, Delta& delta) const {
 }
 
 bool RuleSet::tick(Delta& delta, std::int64_t wall_ns) const {
-  if (!keeps_time_) return false;
+  if (!keeps_time_ && !delta.waits_for_time()) return false;
   std::int64_t due = std::min(delta.timers.next_due_ns(), delta.expiry.next_due_ns());
   for (const Table& table : delta.tables) due = std::min(due, table.next_due_ns());
   const auto tick = delta.clock.tick(wall_ns, due);

@@ -73,7 +73,20 @@ std::string short_hash(std::string_view text) {
   return hex;
 }
 
+// Puts the number where look-ups of its hash begin to search.
+void file_number(std::vector<std::uint32_t>& slots, std::uint64_t hash, std::uint32_t number) {
+  std::size_t at = hash & (slots.size() - 1);
+  while (slots[at] != 0) at = (at + 1) & (slots.size() - 1);
+  slots[at] = number + 1;
+}
+
 }  // namespace
+
+bool same_series(const FamilySpec& a, const FamilySpec& b) {
+  return a.name == b.name && a.type == b.type && a.buckets == b.buckets &&
+         a.labels.size() == b.labels.size() &&
+         std::is_permutation(a.labels.begin(), a.labels.end(), b.labels.begin());
+}
 
 std::string fit_label_value(std::string_view raw, bool& cut) {
   std::string fitted;
@@ -124,6 +137,61 @@ Delta::Delta(std::vector<FamilySpec> families) {
 }
 
 Delta::~Delta() = default;
+
+void Delta::redefine(std::vector<FamilySpec> families) {
+  std::erase_if(touched_, [&](const Series* series) {  // of families that will be gone
+    return std::none_of(families.begin(), families.end(), [&](const FamilySpec& spec) {
+      return same_series(*specs_[series->family], spec);
+    });
+  });
+  std::vector<std::unique_ptr<Family>> before = std::move(families_);
+  families_.clear();
+  specs_.clear();
+  born_ = 0;
+  for (FamilySpec& spec : families) {
+    const auto id = static_cast<FamilyId>(families_.size());
+    const auto old = std::find_if(before.begin(), before.end(), [&](const auto& family) {
+      return family != nullptr && family->spec->name == spec.name;
+    });
+    auto family = std::make_unique<Family>();
+    family->slots.resize(16);
+    if (old != before.end()) {
+      if (same_series(*(*old)->spec, spec)) {
+        family = std::move(*old);
+        for (Series& series : family->series) series.family = id;
+        if (family->spec->labels != spec.labels) reorder_labels(*family, spec);
+      } else {
+        family->labels_cut = (*old)->labels_cut;
+        family->overflowed = (*old)->overflowed;
+      }
+    }
+    born_ += family->series.size();
+    family->spec = std::make_shared<const FamilySpec>(std::move(spec));
+    specs_.push_back(family->spec);
+    families_.push_back(std::move(family));
+  }
+}
+
+// The same labels in another order.
+void Delta::reorder_labels(Family& family, const FamilySpec& spec) {
+  std::vector<std::size_t> from;
+  for (const std::string& label : spec.labels) {
+    const auto& labels = family.spec->labels;
+    from.push_back(
+        static_cast<std::size_t>(std::find(labels.begin(), labels.end(), label) - labels.begin()));
+  }
+  std::fill(family.slots.begin(), family.slots.end(), 0);
+  for (Series& series : family.series) {
+    std::vector<std::string> labels;
+    std::uint64_t hash = hash_seed_;
+    for (const std::size_t i : from) {
+      hash = hash_bytes(hash, labels.emplace_back(std::move(series.labels[i])));
+    }
+    series.labels = std::move(labels);
+    family.hashes[series.number] = hash;
+    file_number(family.slots, hash, series.number);
+  }
+}
 
 Series& Delta::series(FamilyId id, std::span<const std::string_view> label_values,
                       LookUp* look_up) {
@@ -190,11 +258,8 @@ Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::st
   family.hashes.push_back(hash);
   if (family.series.size() * 2 > family.slots.size()) {
     std::vector<std::uint32_t> larger(family.slots.size() * 2);
-    for (std::uint32_t number = 0; number < family.series.size(); ++number) {
-      std::size_t at = family.hashes[number] & (larger.size() - 1);
-      while (larger[at] != 0) at = (at + 1) & (larger.size() - 1);
-      larger[at] = number + 1;
-    }
+    for (std::uint32_t number = 0; number < family.series.size(); ++number)
+      file_number(larger, family.hashes[number], number);
     family.slots = std::move(larger);
   }
   return born;
@@ -284,6 +349,10 @@ bool Delta::exemplify(Series& series, Decimal value, std::span<const ExemplarLab
 }
 
 Series& Delta::at(FamilyId family, std::size_t number) { return families_[family]->series[number]; }
+
+const Series& Delta::at(FamilyId family, std::size_t number) const {
+  return families_[family]->series[number];
+}
 
 void Delta::expire(Series& series) {
   if (!series.live) return;

@@ -101,6 +101,12 @@ class Delta {
   // `other`, so that totals stay right. Enforced when a series is born: those that are there stay.
   void limit(SeriesLimits limits) { limits_ = limits; }
 
+  // Other families from now on (a reload of the rules). One that was there before with the same
+  // series (same_series()) keeps them with their values, and references to them stay good; the
+  // series of all other families of before are gone. What a family has counted about itself stays
+  // with its name. Tell the registry: Registry::replace().
+  void redefine(std::vector<FamilySpec> families);
+
   // Each touches the series. add: counters and gauges (gauges are clamped to `min`); false when the
   // result would leave the range of Decimal: nothing has changed then.
   bool add(Series& series, Decimal value);
@@ -130,6 +136,13 @@ class Delta {
       if (series.has_value()) f(series);
     }
   }
+  template <class F>
+  void for_each(FamilyId family, F&& f) const {
+    for (std::size_t number = 0; number < size(family); ++number) {
+      const Series& series = at(family, number);
+      if (series.live) f(series);
+    }
+  }
 
   void touch(Series& series) {
     series.live = true;
@@ -150,9 +163,11 @@ class Delta {
 
  private:
   struct Family;
+  void reorder_labels(Family& family, const FamilySpec& spec);
   Series& find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values,
                        LookUp& look_up, bool limited);
   Series& at(FamilyId family, std::size_t number);
+  const Series& at(FamilyId family, std::size_t number) const;
   std::vector<std::shared_ptr<const FamilySpec>> specs_;
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Series*> touched_;

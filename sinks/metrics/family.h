@@ -26,4 +26,7 @@ struct FamilySpec {
   bool operator==(const FamilySpec&) const = default;
 };
 
+// Whether series of the one are series of the other: name, type, labels in whatever order, buckets.
+bool same_series(const FamilySpec& a, const FamilySpec& b);
+
 }  // namespace logtally::metrics

@@ -107,6 +107,7 @@ class Follower {
     counter_->Increment(static_cast<double>(total - last_));
     last_ = total;
   }
+  prometheus::Counter* counter() const { return counter_; }
 
  private:
   prometheus::Counter* counter_;
@@ -144,19 +145,25 @@ std::span<const OwnMetric> own_metric_table() { return kTable; }
 
 struct OwnMetrics::State {
   struct RuleCounters {
-    Follower matched;
-    std::vector<std::array<Follower, kSkipReasons>> skipped;
+    Follower* matched;
+    std::vector<std::array<Follower*, kSkipReasons>> skipped;
   };
   struct MetricValues {
     prometheus::Gauge* series;
-    Follower labels_cut;
-    Follower overflowed;
+    Follower* labels_cut;
+    Follower* overflowed;
+  };
+  // What rules and metrics own, by metric and label values.
+  using Key = std::vector<std::string>;
+  struct Owned {
+    std::map<Key, Follower> followers;
+    std::map<Key, prometheus::Gauge*> gauges;
   };
 
   struct TableValues {
     prometheus::Gauge* rows;
-    Follower expired;
-    Follower missed;
+    Follower* expired;
+    Follower* missed;
   };
 
   explicit State(const OwnMetricsSpec& spec) {
@@ -164,25 +171,7 @@ struct OwnMetrics::State {
     gauge("logtally_build_info", {spec.build.version, spec.build.revision, spec.build.compiler})
         .Set(1);
     for (const auto& target : spec.targets) add_target(target);
-    for (const auto& rule : spec.rules) add_rule(rule);
-    for (const auto& metric : spec.metrics) {
-      metrics.push_back(MetricValues{
-          .series = &gauge("logtally_series", {metric}),
-          .labels_cut = Follower(counter("logtally_label_cut_total", {metric})),
-          .overflowed = Follower(counter("logtally_series_overflow_total", {metric, "all"}))});
-    }
-    for (const auto& capped : spec.capped_labels) {
-      overflows.emplace_back(
-          counter("logtally_series_overflow_total", {capped.metric, capped.label}));
-    }
-    for (const auto& name : spec.redactions) {
-      redactions.emplace_back(counter("logtally_redactions_total", {name}));
-    }
-    for (const auto& table : spec.tables) {
-      tables.push_back({.rows = &gauge("logtally_table_rows", {table}),
-                        .expired = Follower(counter("logtally_table_expired_total", {table})),
-                        .missed = Follower(counter("logtally_table_missed_total", {table}))});
-    }
+    define(spec);
     for (const auto reason : kCommitFailureNames) {
       commit_failures.push_back(&counter("logtally_commit_failures_total", {reason}));
     }
@@ -223,20 +212,68 @@ struct OwnMetrics::State {
     }
   }
 
-  void add_rule(const OwnRule& rule) {
-    RuleCounters counters{.matched = Follower(counter("logtally_rule_matched_total", {rule.name})),
+  // Rules and metrics of the spec; what `owned` has already goes on, what is in it and no longer in
+  // the spec leaves the page.
+  void define(const OwnMetricsSpec& spec) {
+    const Owned before = std::exchange(owned, {});
+    rules.clear();
+    metrics.clear();
+    overflows.clear();
+    redactions.clear();
+    for (const auto& rule : spec.rules) add_rule(rule, before);
+    for (const auto& metric : spec.metrics) {
+      prometheus::Gauge& series = gauge("logtally_series", {metric});
+      owned.gauges.emplace(Key{"logtally_series", metric}, &series);
+      metrics.push_back(MetricValues{
+          .series = &series,
+          .labels_cut = follow("logtally_label_cut_total", {metric}, before),
+          .overflowed = follow("logtally_series_overflow_total", {metric, "all"}, before)});
+    }
+    for (const auto& capped : spec.capped_labels) {
+      overflows.push_back(
+          follow("logtally_series_overflow_total", {capped.metric, capped.label}, before));
+    }
+    for (const auto& name : spec.redactions)
+      redactions.push_back(follow("logtally_redactions_total", {name}, before));
+    tables.clear();
+    for (const auto& table : spec.tables) {
+      prometheus::Gauge& rows = gauge("logtally_table_rows", {table});
+      owned.gauges.emplace(Key{"logtally_table_rows", table}, &rows);
+      tables.push_back({.rows = &rows,
+                        .expired = follow("logtally_table_expired_total", {table}, before),
+                        .missed = follow("logtally_table_missed_total", {table}, before)});
+    }
+    for (const auto& [key, follower] : before.followers) {
+      if (!owned.followers.contains(key))
+        std::get<CounterFamily*>(families.at(key[0]))->Remove(follower.counter());
+    }
+    for (const auto& [key, value] : before.gauges) {
+      if (!owned.gauges.contains(key)) std::get<GaugeFamily*>(families.at(key[0]))->Remove(value);
+    }
+  }
+
+  void add_rule(const OwnRule& rule, const Owned& before) {
+    RuleCounters counters{.matched = follow("logtally_rule_matched_total", {rule.name}, before),
                           .skipped = {}};
     for (const auto& action : rule.actions) {
-      const auto skipped = [&](SkipReason reason) {
-        const auto name = kSkipReasonNames[static_cast<std::size_t>(reason)];
-        return Follower(counter("logtally_rule_skipped_total", {rule.name, action, name}));
-      };
-      counters.skipped.push_back(
-          {skipped(SkipReason::missing_field), skipped(SkipReason::not_a_number),
-           skipped(SkipReason::not_finite), skipped(SkipReason::negative),
-           skipped(SkipReason::unknown_key), skipped(SkipReason::over_limit)});
+      auto& skipped = counters.skipped.emplace_back();
+      for (std::size_t i = 0; i < kSkipReasons; ++i) {
+        skipped[i] =
+            follow("logtally_rule_skipped_total", {rule.name, action, kSkipReasonNames[i]}, before);
+      }
     }
     rules.push_back(std::move(counters));
+  }
+
+  // The follower of the counter with these labels: the one of before, if there is one.
+  Follower* follow(std::string_view metric, std::initializer_list<std::string_view> values,
+                   const Owned& before) {
+    Key key{std::string(metric)};
+    key.insert(key.end(), values.begin(), values.end());
+    const auto old = before.followers.find(key);
+    const Follower follower =
+        old != before.followers.end() ? old->second : Follower(counter(metric, values));
+    return &owned.followers.emplace(std::move(key), follower).first->second;
   }
 
   // The metric with these values of the table's labels, in the table's order.
@@ -261,6 +298,39 @@ struct OwnMetrics::State {
     return all;
   }
 
+  void raise_to(const Totals& totals) {
+    assert(totals.targets.size() == targets.size() && totals.rules.size() == rules.size());
+    assert(totals.metrics.size() == metrics.size() && totals.overflows.size() == overflows.size());
+    for (std::size_t t = 0; t < targets.size(); ++t) {
+      for (std::size_t f = 0; f < std::size(kTargetFeeds); ++f)
+        targets[t][f].raise_to(kTargetFeeds[f].read(totals.targets[t]));
+    }
+    for (std::size_t r = 0; r < rules.size(); ++r) {
+      const RuleTotals& rule = totals.rules[r];
+      rules[r].matched->raise_to(rule.matched);
+      assert(rule.skipped.size() == rules[r].skipped.size());
+      for (std::size_t a = 0; a < rule.skipped.size(); ++a) {
+        for (std::size_t i = 0; i < kSkipReasons; ++i)
+          rules[r].skipped[a][i]->raise_to(rule.skipped[a][i]);
+      }
+    }
+    for (std::size_t m = 0; m < metrics.size(); ++m) {
+      metrics[m].series->Set(static_cast<double>(totals.metrics[m].series));
+      metrics[m].labels_cut->raise_to(totals.metrics[m].labels_cut);
+      metrics[m].overflowed->raise_to(totals.metrics[m].overflowed);
+    }
+    for (std::size_t i = 0; i < overflows.size(); ++i) overflows[i]->raise_to(totals.overflows[i]);
+    assert(totals.redactions.size() == redactions.size());
+    for (std::size_t i = 0; i < redactions.size(); ++i)
+      redactions[i]->raise_to(totals.redactions[i]);
+    assert(totals.tables.size() == tables.size());
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      tables[i].rows->Set(static_cast<double>(totals.tables[i].rows));
+      tables[i].expired->raise_to(totals.tables[i].expired);
+      tables[i].missed->raise_to(totals.tables[i].missed);
+    }
+  }
+
   using CounterFamily = prometheus::Family<prometheus::Counter>;
   using GaugeFamily = prometheus::Family<prometheus::Gauge>;
   using HistogramFamily = prometheus::Family<prometheus::Histogram>;
@@ -272,9 +342,10 @@ struct OwnMetrics::State {
   std::vector<std::vector<Follower>> targets;  // as kTargetFeeds
   std::vector<RuleCounters> rules;
   std::vector<MetricValues> metrics;
-  std::vector<Follower> overflows;                    // by capped label
-  std::vector<Follower> redactions;                   // by redaction
+  std::vector<Follower*> overflows;                   // by capped label
+  std::vector<Follower*> redactions;                  // by redaction
   std::vector<TableValues> tables;
+  Owned owned;                                        // what those four point at
   std::vector<prometheus::Counter*> commit_failures;  // by CommitFailure
   prometheus::Gauge* scrape_duration = nullptr;
   prometheus::Gauge* reload_successful = nullptr;
@@ -286,40 +357,14 @@ OwnMetrics::OwnMetrics(const OwnMetricsSpec& spec) : state_(std::make_unique<Sta
 OwnMetrics::~OwnMetrics() = default;
 
 void OwnMetrics::publish(const Totals& totals) {
-  State& s = *state_;
-  const std::lock_guard lock(s.mutex);
-  assert(totals.targets.size() == s.targets.size() && totals.rules.size() == s.rules.size());
-  assert(totals.metrics.size() == s.metrics.size());
-  for (std::size_t t = 0; t < s.targets.size(); ++t) {
-    for (std::size_t f = 0; f < std::size(kTargetFeeds); ++f) {
-      s.targets[t][f].raise_to(kTargetFeeds[f].read(totals.targets[t]));
-    }
-  }
-  for (std::size_t r = 0; r < s.rules.size(); ++r) {
-    const RuleTotals& rule = totals.rules[r];
-    s.rules[r].matched.raise_to(rule.matched);
-    assert(rule.skipped.size() == s.rules[r].skipped.size());
-    for (std::size_t a = 0; a < rule.skipped.size(); ++a) {
-      for (std::size_t i = 0; i < kSkipReasons; ++i)
-        s.rules[r].skipped[a][i].raise_to(rule.skipped[a][i]);
-    }
-  }
-  for (std::size_t m = 0; m < s.metrics.size(); ++m) {
-    s.metrics[m].series->Set(static_cast<double>(totals.metrics[m].series));
-    s.metrics[m].labels_cut.raise_to(totals.metrics[m].labels_cut);
-    s.metrics[m].overflowed.raise_to(totals.metrics[m].overflowed);
-  }
-  assert(totals.overflows.size() == s.overflows.size());
-  for (std::size_t i = 0; i < s.overflows.size(); ++i) s.overflows[i].raise_to(totals.overflows[i]);
-  assert(totals.redactions.size() == s.redactions.size());
-  for (std::size_t i = 0; i < s.redactions.size(); ++i)
-    s.redactions[i].raise_to(totals.redactions[i]);
-  assert(totals.tables.size() == s.tables.size());
-  for (std::size_t i = 0; i < s.tables.size(); ++i) {
-    s.tables[i].rows->Set(static_cast<double>(totals.tables[i].rows));
-    s.tables[i].expired.raise_to(totals.tables[i].expired);
-    s.tables[i].missed.raise_to(totals.tables[i].missed);
-  }
+  const std::lock_guard lock(state_->mutex);
+  state_->raise_to(totals);
+}
+
+void OwnMetrics::redefine(const OwnMetricsSpec& spec, const Totals& totals) {
+  const std::lock_guard lock(state_->mutex);
+  state_->define(spec);
+  state_->raise_to(totals);
 }
 
 void OwnMetrics::committed(std::chrono::duration<double> took) {

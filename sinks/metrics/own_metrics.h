@@ -70,6 +70,11 @@ class OwnMetrics {
   // went back is a bug.
   void publish(const Totals& totals);
 
+  // Other rules and metrics (a reload); build and targets stay as they were. Counters whose labels
+  // are in both specs go on, all others of before leave the page. `totals` as for publish(), of the
+  // new rules: what goes on has not gone back.
+  void redefine(const OwnMetricsSpec& spec, const Totals& totals);
+
   void committed(std::chrono::duration<double> took);
   void commit_failed(CommitFailure reason);
   void scraped(std::chrono::duration<double> took);

@@ -2,10 +2,16 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 namespace logtally::metrics {
 
-Registry::Registry(const Delta& delta) {
+Registry::Registry(const Delta& delta) { define(delta); }
+
+// The delta's families, without series.
+void Registry::define(const Delta& delta) {
+  aliases_.clear();
+  families_.clear();
   for (const auto& spec : delta.families()) {
     for (const std::string& name : spec->aliases) {
       auto alias = std::make_shared<FamilySpec>(*spec);
@@ -18,6 +24,10 @@ Registry::Registry(const Delta& delta) {
 
 void Registry::publish(Delta& delta, std::int64_t now_ns) {
   const std::lock_guard lock(mutex_);
+  take_touched(delta, now_ns);
+}
+
+void Registry::take_touched(Delta& delta, std::int64_t now_ns) {
   for (Series* series : delta.touched()) {
     std::vector<SeriesSnapshot>& published = families_[series->family].series;
     if (published.size() <= series->number) published.resize(series->number + 1);
@@ -51,23 +61,47 @@ void Registry::publish(Delta& delta, std::int64_t now_ns) {
   delta.clear_touched();
 }
 
+void Registry::replace(Delta& delta, std::int64_t now_ns) {
+  const std::lock_guard lock(mutex_);
+  std::vector<FamilySnapshot> before = std::move(families_);
+  define(delta);
+  for (FamilyId id = 0; id < families_.size(); ++id) {
+    const auto old = std::ranges::find_if(before, [&](const FamilySnapshot& family) {
+      return same_series(*family.spec, *families_[id].spec);
+    });
+    if (old == before.end()) continue;
+    families_[id].series = std::move(old->series);
+    if (old->spec->labels == families_[id].spec->labels) continue;
+    std::as_const(delta).for_each(id, [&](const Series& series) {
+      if (series.number >= families_[id].series.size()) return;
+      families_[id].series[series.number].labels =
+          std::make_shared<const std::vector<std::string>>(series.labels);
+    });
+  }
+  take_touched(delta, now_ns);
+}
+
 std::vector<FamilySnapshot> Registry::snapshot() const {
   std::vector<FamilySnapshot> copy;
+  std::vector<Alias> aliases;
   {
     const std::lock_guard lock(mutex_);
     copy = families_;
+    aliases = aliases_;
   }
   for (FamilySnapshot& family : copy) {
     std::erase_if(family.series, [](const SeriesSnapshot& s) { return !s.labels || s.leaving; });
   }
-  return with_aliases(std::move(copy));
+  return with_aliases(std::move(copy), aliases);
 }
 
 std::vector<FamilySnapshot> Registry::scrape() {
   std::vector<FamilySnapshot> copy;
+  std::vector<Alias> aliases;
   {
     const std::lock_guard lock(mutex_);
     copy = families_;
+    aliases = aliases_;
     for (FamilySnapshot& family : families_) {
       if (family.spec->ttl_ns == 0) continue;
       for (SeriesSnapshot& series : family.series) {
@@ -78,11 +112,12 @@ std::vector<FamilySnapshot> Registry::scrape() {
   }
   for (FamilySnapshot& family : copy)
     std::erase_if(family.series, [](const SeriesSnapshot& s) { return !s.labels; });
-  return with_aliases(std::move(copy));
+  return with_aliases(std::move(copy), aliases);
 }
 
-std::vector<FamilySnapshot> Registry::with_aliases(std::vector<FamilySnapshot> families) const {
-  for (const Alias& alias : aliases_)
+std::vector<FamilySnapshot> Registry::with_aliases(std::vector<FamilySnapshot> families,
+                                                   const std::vector<Alias>& aliases) {
+  for (const Alias& alias : aliases)
     families.push_back({.spec = alias.spec, .series = families[alias.of].series});
   return families;
 }

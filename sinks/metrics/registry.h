@@ -39,6 +39,9 @@ class Registry {
   // marked as created at `now_ns` (0: nobody asks).
   void publish(Delta& delta, std::int64_t now_ns = 0);
 
+  // The same after Delta::redefine(): other families at one blow, with the series that go on.
+  void replace(Delta& delta, std::int64_t now_ns = 0);
+
   // The series as committed, without those that have expired.
   std::vector<FamilySnapshot> snapshot() const;
   // What a scrape gets: a series whose last value no scrape has seen is shown once more before it
@@ -46,13 +49,17 @@ class Registry {
   std::vector<FamilySnapshot> scrape();
 
  private:
-  std::vector<FamilySnapshot> with_aliases(std::vector<FamilySnapshot> families) const;
   struct Alias {  // the same series under a second name
     std::size_t of = 0;
     std::shared_ptr<const FamilySpec> spec;
   };
-  std::vector<Alias> aliases_;
+  static std::vector<FamilySnapshot> with_aliases(std::vector<FamilySnapshot> families,
+                                                  const std::vector<Alias>& aliases);
+  void define(const Delta& delta);
+  void take_touched(Delta& delta, std::int64_t now_ns);
+
   mutable std::mutex mutex_;
+  std::vector<Alias> aliases_;            // guarded by mutex_
   std::vector<FamilySnapshot> families_;  // guarded by mutex_
 };
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,7 +58,7 @@ class Engine {
   explicit Engine(const std::string& rules) : Engine(Texts{rules}) {}
   explicit Engine(std::shared_ptr<const rules::RuleSet> set)
       : set_(std::move(set)),
-        decoder_(*set_),
+        decoder_(std::in_place, *set_),
         event_(set_->plan()),
         delta_(*set_),
         registry_(delta_.series) {}
@@ -77,6 +78,18 @@ class Engine {
   void lines(const Texts& texts) {
     for (const std::string& text : texts) line(text);
   }
+
+  // Other rules from now on, as a daemon takes them over.
+  rules::Succession reload(const Texts& files) {
+    auto next = compile_or_fail(files);
+    rules::Succession told = next->take_over(delta_, *set_);
+    std::swap(set_, next);
+    decoder_.emplace(*set_);
+    event_ = rules::Event(set_->plan());
+    registry_.replace(delta_.series);
+    return told;
+  }
+  rules::Succession reload(const std::string& rules) { return reload(Texts{rules}); }
 
   // From now on a silent stream's time goes on, see RuleSet::tick().
   void follow(std::int64_t wall_ns) {
@@ -144,7 +157,7 @@ class Engine {
     const std::string_view first = whole.substr(0, whole.find('\n'));
     origin.offset += buffer_.size();
     scratch_.clear();
-    const rules::LineKind kind = decoder_.decode(first, event_, scratch_);
+    const rules::LineKind kind = decoder_->decode(first, event_, scratch_);
     event_.origin = origin;
     if (first.size() != whole.size()) {
       event_.line = whole;
@@ -154,7 +167,7 @@ class Engine {
   }
 
   std::shared_ptr<const rules::RuleSet> set_;
-  rules::RecordDecoder decoder_;
+  std::optional<rules::RecordDecoder> decoder_;
   rules::Event event_;
   rules::Scratch scratch_;
   rules::Delta delta_;

@@ -1,6 +1,8 @@
 #include "pipeline/worker.h"
 
+#include <atomic>
 #include <functional>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -106,6 +108,7 @@ class Bench {
                                    totals.failed_nul + totals.failed_too_long);
     return {page, totals};
   }
+  std::vector<metrics::FamilySnapshot> snapshot() const { return registry_->snapshot(); }
   std::string page() const {
     std::string page;
     metrics::append_text(page, registry_->snapshot());
@@ -409,6 +412,114 @@ TEST_CASE("worker: what is there is counted and committed when another thread as
   thread.join();
   CHECK(bench.worker().commit_now(
       std::chrono::milliseconds(0)));  // after the end: nothing to wait for
+}
+
+namespace {
+
+// Gives the worker other rules and steps it until it has them.
+std::optional<rules::Succession> change(Worker& worker, const std::string& rules) {
+  std::optional<rules::Succession> told;
+  std::atomic<bool> done = false;
+  std::thread asking([&] {
+    told = worker.change_rules({.rules = compile(rules), .own = {}}, std::chrono::seconds(30));
+    done = true;
+  });
+  while (!done) worker.step();
+  asking.join();
+  return told;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "worker: a record that is open when the rules change goes on, and the new ones judge it") {
+  const std::string head = "2026-02-28 14:00:00,123 [app] ERROR ";
+  Bench bench;
+  append(bench.file(), "");
+  bench.open_file(true);
+  const auto put = [&](const std::string& text) {
+    append(bench.file(), text);
+    bench.time.now += std::chrono::milliseconds(300);
+    bench.worker().step();
+  };
+  put(head + "open\nTraceback (most recent call last):\n");
+  std::string other(kRules);
+  other += "  more:\n    match: {level: error}\n    do: [{inc: errors_total}]\n";
+  other.replace(other.find("metrics:\n"), 9,
+                "metrics:\n  errors_total: {type: counter, help: h}\n");
+  const auto told = change(bench.worker(), other);
+  REQUIRE(told.has_value());
+  CHECK(told->new_rules == std::vector<std::string>{"more"});
+  put("  File \"x\", line 1\nValueError: y\n" + head + "next\n");
+  bench.worker().stop();
+  const Result result = bench.finish();
+  CAPTURE(result.page);
+  CHECK(result.page.find("\nerrors_total 2\n") != std::string::npos);
+  CHECK(result.page.find(R"(exception="ValueError",format="python",message="open")") !=
+        std::string::npos);
+  CHECK(result.totals.joined == 3);
+  CHECK(result.totals.matched == 2);
+}
+
+TEST_CASE("worker: rules that change all the time cost no line, and no page is a mixture") {
+  const auto rules = [](int version) {
+    const std::string name = "v" + std::to_string(version % 2);
+    return compile("metrics:\n  all_total: {type: counter, help: h}\n  " + name +
+                   "_a: {type: gauge, help: h}\n  " + name +
+                   "_b: {type: gauge, help: h}\nrules:\n  all:\n    do: [{inc: all_total}, {set: " +
+                   name + "_a, value: 1}, {set: " + name + "_b, value: 1}]\n");
+  };
+  constexpr std::uint64_t kLines = 20'000;
+  std::string text;
+  for (std::uint64_t i = 0; i < kLines / 10; ++i) text += "{\"event\":\"a\"}\n";
+  Bench bench;
+  Pipe pipe;
+  bench.open_pipe(pipe.read.get());
+  std::thread working([&] { bench.worker().run(); });
+  std::atomic<bool> done = false;
+  std::atomic<bool> mixed = false;
+  std::atomic<bool> went_back = false;
+  std::thread reading([&] {
+    std::uint64_t last = 0;
+    while (!done) {
+      std::vector<metrics::FamilySnapshot> page;
+      bench.worker().between_commits([&] { page = bench.snapshot(); });
+      std::string names;
+      for (const metrics::FamilySnapshot& family : page) names += family.spec->name + " ";
+      if (names.find("all_total") == std::string::npos) continue;  // the first rules
+      mixed = mixed || (names != "all_total v0_a v0_b " && names != "all_total v1_a v1_b ");
+      if (page[0].series.empty()) continue;
+      const auto now = static_cast<std::uint64_t>(page[0].series[0].value.to_double());
+      went_back = went_back || now < last;
+      last = now;
+    }
+  });
+  int version = 0;
+  REQUIRE(
+      bench.worker().change_rules({.rules = rules(version), .own = {}}, std::chrono::seconds(30)));
+  for (int part = 0; part < 10; ++part) {
+    REQUIRE(::write(pipe.write.get(), text.data(), text.size()) ==
+            static_cast<ssize_t>(text.size()));
+    for (int i = 0; i < 10; ++i) {
+      const auto told = bench.worker().change_rules({.rules = rules(++version), .own = {}},
+                                                    std::chrono::seconds(30));
+      REQUIRE(told.has_value());
+      CHECK(told->restarted.empty());
+      CHECK(told->gone_metrics.size() == 2);
+    }
+  }
+  pipe.write.reset();
+  working.join();
+  done = true;
+  reading.join();
+  CHECK_FALSE(mixed);
+  CHECK_FALSE(went_back);
+  CHECK(bench.page().find("\nall_total " + std::to_string(kLines) + "\n") != std::string::npos);
+  CHECK(bench.worker().totals().targets[0].matched == kLines);
+  // Nobody there to take them any more.
+  CHECK_FALSE(bench.worker()
+                  .change_rules({.rules = rules(0), .own = {}}, std::chrono::seconds(30))
+                  .has_value());
 }
 
 }  // namespace logtally::pipeline

@@ -249,4 +249,68 @@ TEST_CASE("process metrics: tell about this process") {
   close(fd);
 }
 
+TEST_CASE("own metrics: after a reload what is still there goes on, and what is gone leaves") {
+  OwnMetricsSpec before = spec();
+  before.rules = {{.name = "jobs", .actions = {"inc a", "inc a #2", "set b"}},
+                  {.name = "old", .actions = {"inc a"}}};
+  before.metrics = {"a", "b"};
+  before.capped_labels = {{.metric = "a", .label = "user"}};
+  OwnMetrics own(before);
+  Totals totals = zero();
+  totals.targets[0].lines_read = 7;
+  totals.rules = {{.matched = 5, .skipped = std::vector<SkipTotals>(3)},
+                  {.matched = 9, .skipped = std::vector<SkipTotals>(1)}};
+  totals.rules[0].skipped[0][0] = 1;
+  totals.rules[0].skipped[1][0] = 2;
+  totals.rules[0].skipped[2][0] = 4;
+  totals.metrics = {{.series = 3, .labels_cut = 1, .overflowed = 2}, {.series = 1}};
+  totals.overflows = {8};
+  own.publish(totals);
+  CHECK(has(
+      page(own),
+      "logtally_rule_skipped_total{action=\"inc a\",reason=\"missing_field\",rule=\"jobs\"} 1"));
+
+  OwnMetricsSpec after = spec();
+  after.rules = {{.name = "new", .actions = {"inc c"}},
+                 {.name = "jobs", .actions = {"set b", "inc a"}}};
+  after.metrics = {"c", "a"};
+  after.capped_labels = {{.metric = "c", .label = "user"}, {.metric = "a", .label = "user"}};
+  totals.rules = {{.matched = 0, .skipped = std::vector<SkipTotals>(1)},
+                  {.matched = 6, .skipped = std::vector<SkipTotals>(2)}};
+  totals.rules[1].skipped[0][0] = 4;
+  totals.rules[1].skipped[1][0] = 1;
+  totals.metrics = {{.series = 0}, {.series = 4, .labels_cut = 1, .overflowed = 3}};
+  totals.overflows = {0, 9};
+  own.redefine(after, totals);
+  const std::string text = page(own);
+  CAPTURE(text);
+  CHECK(has(text, "logtally_lines_read_total{target=\"aria\"} 7"));
+  CHECK(has(text, "logtally_rule_matched_total{rule=\"jobs\"} 6"));
+  CHECK(has(text, "logtally_rule_matched_total{rule=\"new\"} 0"));
+  CHECK(text.find("rule=\"old\"") == std::string::npos);
+  CHECK(has(
+      text,
+      "logtally_rule_skipped_total{action=\"inc a\",reason=\"missing_field\",rule=\"jobs\"} 1"));
+  CHECK(has(
+      text,
+      "logtally_rule_skipped_total{action=\"set b\",reason=\"missing_field\",rule=\"jobs\"} 4"));
+  CHECK(has(text, "logtally_series{metric=\"a\"} 4"));
+  CHECK(has(text, "logtally_series{metric=\"c\"} 0"));
+  CHECK(text.find("metric=\"b\"") == std::string::npos);
+  CHECK(has(text, "logtally_series_overflow_total{label=\"user\",metric=\"a\"} 9"));
+  CHECK(has(text, "logtally_series_overflow_total{label=\"all\",metric=\"a\"} 3"));
+  CHECK(has(text, "logtally_label_cut_total{metric=\"a\"} 1"));
+
+  // And back: what had gone starts at 0.
+  totals.rules = {{.matched = 6, .skipped = std::vector<SkipTotals>(3)},
+                  {.matched = 1, .skipped = std::vector<SkipTotals>(1)}};
+  totals.rules[0].skipped[0][0] = 1;
+  totals.rules[0].skipped[2][0] = 4;
+  totals.metrics = {{.series = 4, .labels_cut = 1, .overflowed = 3}, {.series = 1}};
+  totals.overflows = {9};
+  own.redefine(before, totals);
+  CHECK(has(page(own), "logtally_rule_matched_total{rule=\"old\"} 1"));
+  CHECK(has(page(own), "logtally_rule_matched_total{rule=\"jobs\"} 6"));
+}
+
 }  // namespace logtally::metrics
