@@ -10,18 +10,19 @@
 namespace logtally::cli {
 namespace {
 
-sigset_t ending_signals() {
+sigset_t waited_signals(Interrupts::Hangup hangup) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  if (hangup == Interrupts::Hangup::waited) sigaddset(&set, SIGHUP);
   return set;
 }
 
 }  // namespace
 
-void Interrupts::block_signals() {
-  const sigset_t set = ending_signals();
+void Interrupts::block_signals(Hangup hangup) {
+  const sigset_t set = waited_signals(hangup);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   struct sigaction ignore = {};
   ignore.sa_handler = SIG_IGN;
@@ -30,7 +31,7 @@ void Interrupts::block_signals() {
 }
 
 Interrupts::Interrupts(Calls calls) : calls_(std::move(calls)) {
-  const sigset_t set = ending_signals();
+  const sigset_t set = waited_signals(Hangup::waited);
   signals_.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   end_.reset(eventfd(0, EFD_CLOEXEC));
   thread_ = std::thread([this] { wait(); });
@@ -52,8 +53,13 @@ void Interrupts::wait() {
     ::poll(waited, 2, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
     if (waited[1].revents != 0) return;
     signalfd_siginfo info = {};
-    if (::read(signals_.get(), &info, sizeof info) == sizeof info)
-      calls_.on_signal(static_cast<int>(info.ssi_signo));
+    if (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+      if (info.ssi_signo == SIGHUP) {
+        calls_.on_hangup();
+      } else {
+        calls_.on_signal(static_cast<int>(info.ssi_signo));
+      }
+    }
     if (std::chrono::steady_clock::now() >= next_tick) {
       next_tick += calls_.period;
       if (calls_.on_tick) calls_.on_tick();

@@ -1,9 +1,10 @@
-// Interrupts: what reaches the program from outside while it works: the signals that end it, and
-// the passing of time that the operator is told about. A thread of its own; signals are blocked
-// everywhere else.
+// Interrupts: what reaches the program from outside while it works: the signals that end it or
+// have it reload, and the passing of time that the operator is told about. A thread of its own;
+// signals are blocked everywhere else.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <thread>
 
@@ -15,13 +16,15 @@ class Interrupts {
  public:
   struct Calls {
     std::function<void(int signal)> on_signal;  // SIGTERM or SIGINT
+    std::function<void()> on_hangup{};          // SIGHUP, where block_signals() was told of it
     std::function<void()> on_tick;              // every `period`
     std::chrono::milliseconds period{1000};
   };
 
   // Blocks the signals in the calling thread and all that it starts from now on; call before any
   // thread is started.
-  static void block_signals();
+  enum class Hangup : std::uint8_t { waited, ends };
+  static void block_signals(Hangup hangup);
 
   explicit Interrupts(Calls calls);
   ~Interrupts();  // ends the thread

@@ -1,5 +1,6 @@
 #include "cli/run.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,9 +13,13 @@
 #include <vector>
 
 #include <fmt/core.h>
+#include <prometheus/metric_family.h>
 
 #include "cli/interrupts.h"
+#include "cli/reload_thread.h"
 #include "cli/rule_loading.h"
+#include "cli/rule_reload.h"
+#include "cli/rule_watch.h"
 #include "cli/summary.h"
 #include "cli/version.h"
 #include "config/settings.h"
@@ -286,6 +291,24 @@ bool write_all(int fd, std::string_view text) {
   return true;
 }
 
+// Started in a terminal that has been closed: the hangup means the end, not a reload.
+bool terminal_is_gone(const Console& console) {
+  if (!console.terminal()) return false;
+  const pipeline::OwnedFd terminal(::open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  return !terminal;
+}
+
+// Hands a load's outcome to the operator: success as one line, a failure with all that `check`
+// says.
+void tell_reload(const Console& console, const ReloadOutcome& outcome) {
+  if (outcome.successful) {
+    console.log(outcome.text.substr(0, outcome.text.find('\n')));
+    return;
+  }
+  console.log("reload failed, the rules of before stay at work:");
+  std::fputs(outcome.text.c_str(), stderr);
+}
+
 }  // namespace
 
 int run(const config::CommandLine& line, const config::Environment& environment) {
@@ -297,6 +320,7 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     return write_all(STDOUT_FILENO, config::print_config(options)) ? kExitSuccess : kExitWrong;
   }
 
+  const std::uint64_t loaded = fingerprint_of(rule_paths(line, options));
   config::Diagnostics diagnostics;
   const auto rules = load_rules(
       {.packs = options.packs, .paths = options.rules, .configuration = configuration.document},
@@ -314,7 +338,7 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     return kExitUsage;
   }
 
-  Interrupts::block_signals();
+  Interrupts::block_signals(options.once ? Interrupts::Hangup::ends : Interrupts::Hangup::waited);
   pipeline::TailOptions tail;
   tail.follow = !options.once;
   tail.from_beginning = options.once || options.from == config::From::beginning;
@@ -349,6 +373,23 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   }
   worker.connect(registry, own.get());
 
+  RuleReload rule_reload(line, options, worker, [&](const rules::RuleSet& next) {
+    return own_metrics_spec(next, **inputs);
+  });
+  std::unique_ptr<ReloadThread> reload;
+  if (!options.once) {
+    reload = std::make_unique<ReloadThread>(
+        Reload::Calls{.load = [&] { return rule_reload.load(); },
+                      .fingerprint = [&] { return fingerprint_of(rule_reload.paths()); },
+                      .at =
+                          [&](const ReloadOutcome& outcome) {
+                            if (own != nullptr)
+                              own->reloaded(outcome.successful, std::chrono::system_clock::now());
+                          },
+                      .tell = [&](const ReloadOutcome& outcome) { tell_reload(console, outcome); }},
+        loaded, [&] { return rule_reload.paths(); });
+  }
+
   std::atomic<bool> running = true;
   std::unique_ptr<http::Server> server;
   if (options.serve) {
@@ -357,11 +398,17 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     const auto page = [&, created](http::MetricsFormat format) {
       const auto begin = std::chrono::steady_clock::now();
       worker.commit_now(std::chrono::milliseconds(100));
+      std::vector<metrics::FamilySnapshot> counted;
+      std::vector<prometheus::MetricFamily> of_program;
+      worker.between_commits([&] {  // so that both are of the same rules
+        counted = registry.scrape();
+        of_program = own->collect();
+      });
       std::string text;
       if (format == http::MetricsFormat::openmetrics) {
-        metrics::append_openmetrics(text, registry.scrape(), own->collect(), created);
+        metrics::append_openmetrics(text, counted, std::move(of_program), created);
       } else {
-        metrics::append_text(text, registry.scrape(), own->collect());
+        metrics::append_text(text, counted, std::move(of_program));
       }
       own->scraped(std::chrono::steady_clock::now() - begin);
       return text;
@@ -372,7 +419,15 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     };
     http::ServerOptions server_options;
     server_options.listen = {.host = options.listen.host, .port = options.listen.port};
-    auto started = http::Server::start(server_options, http::metrics_routes(page, ready));
+    auto routes = http::metrics_routes(page, ready);
+    if (reload) {
+      routes.push_back(http::reload_route([&](std::function<void(http::ReloadAnswer)> reply) {
+        reload->ask([reply = std::move(reply)](const ReloadOutcome& outcome) {
+          reply({.successful = outcome.successful, .text = outcome.text});
+        });
+      }));
+    }
+    auto started = http::Server::start(server_options, std::move(routes));
     if (!started) {
       tell_port_taken(console, started.error().text, options.listen.port);
       return kExitWrong;
@@ -386,10 +441,19 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     Commentary commentary(console, worker, reading.standard_input.has_value());
     const Interrupts interrupts(
         {.on_signal = [&](int) { worker.stop(); },
+         .on_hangup =
+             [&] {
+               if (terminal_is_gone(console) || reload == nullptr) {
+                 worker.stop();
+               } else {
+                 reload->ask([](const ReloadOutcome&) {});
+               }
+             },
          .on_tick = options.once ? std::function<void()>() : [&] { commentary.tick(); }});
     worker.run();
     running = false;
   }
+  if (reload) reload->stop();  // whoever waits for it is answered
   if (server) server->stop();
 
   if (options.print_metrics) {

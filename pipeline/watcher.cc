@@ -41,19 +41,21 @@ Watcher::Watcher(Mode mode) {
   if (mode == Mode::inotify) fd_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
 }
 
-int Watcher::watch_file(const std::string& path) {
-  struct statfs fs {};
-  if (!working() || ::statfs(path.c_str(), &fs) != 0 || is_remote(fs)) return -1;
-  return ::inotify_add_watch(fd_.get(), path.c_str(), kFileEvents);
-}
+int Watcher::watch_file(const std::string& path) { return add(path, kFileEvents); }
 
 // By the descriptor, so that it is the file that was opened even if its name is another's by now.
 int Watcher::watch_open_file(int fd) { return watch_file("/proc/self/fd/" + std::to_string(fd)); }
 
-int Watcher::watch_directory(const std::string& path) {
+int Watcher::watch_directory(const std::string& path) { return add(path, kDirectoryEvents); }
+
+int Watcher::watch_written_directory(const std::string& path) {
+  return add(path, kDirectoryEvents | IN_CLOSE_WRITE);
+}
+
+int Watcher::add(const std::string& path, std::uint32_t events) {
   struct statfs fs {};
   if (!working() || ::statfs(path.c_str(), &fs) != 0 || is_remote(fs)) return -1;
-  return ::inotify_add_watch(fd_.get(), path.c_str(), kDirectoryEvents);
+  return ::inotify_add_watch(fd_.get(), path.c_str(), events);
 }
 
 void Watcher::forget(int watch) {

@@ -24,6 +24,8 @@ class Watcher {
   int watch_file(const std::string& path);
   int watch_open_file(int fd);
   int watch_directory(const std::string& path);
+  // The same, and told too when a file in it that was written is closed.
+  int watch_written_directory(const std::string& path);
   void forget(int watch);
 
   struct Events {
@@ -35,6 +37,8 @@ class Watcher {
   void take(Events& events);
 
  private:
+  int add(const std::string& path, std::uint32_t events);
+
   OwnedFd fd_;
 };
 

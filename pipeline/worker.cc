@@ -175,12 +175,12 @@ void Worker::take_rules() {
   const std::shared_ptr<const rules::RuleSet> before = std::move(rules_);
   rules_ = std::move(next_rules_->rules);
   rules::Succession succession = rules_->take_over(delta_, *before);
-  decoder_->emplace(*rules_);
+  decoder_.emplace(*rules_);
   for (rules::Event& event : events_) event = rules::Event(rules_->plan());
   kept_event_ = rules::Event(rules_->plan());
-  redactor_->emplace(rules_->redactions());
+  redactor_.emplace(rules_->redactions());
   line_redactions_.assign(rules_->redactions().all().size(), 0);
-  record_redactor_->emplace(rules_->redactions());
+  record_redactor_.emplace(rules_->redactions());
   record_redactions_.assign(rules_->redactions().all().size(), 0);
   totals_.redactions = redactions_after(*before);
   totals_.metrics.resize(rules_->families().size());

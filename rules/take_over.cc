@@ -54,8 +54,9 @@ Succession RuleSet::take_over(Delta& delta, const RuleSet& before) const {
     if (now != nullptr && same_rows(*now, before.tables_[i]) &&
         same_open(static_cast<std::size_t>(now - tables_.data()), before, i))
       continue;
-    delta.tables[i].visit(
-        [&](const Row& row) { before.count_row(i, row, Decimal::of(-1), delta.clock.now_ns(), delta); });
+    delta.tables[i].visit([&](const Row& row) {
+      before.count_row(i, row, Decimal::of(-1), delta.clock.now_ns(), delta);
+    });
   }
 
   const auto stays = [&](const metrics::FamilySpec& family) {
@@ -87,7 +88,8 @@ Succession RuleSet::take_over(Delta& delta, const RuleSet& before) const {
     const TableSpec* const old = find_name(before.tables_, tables_[i].name);
     if (old != nullptr &&
         !same_open(i, before, static_cast<std::size_t>(old - before.tables_.data()))) {
-      delta.tables[i].visit([&](const Row& row) { count_row(i, row, Decimal::of(1), delta.clock.now_ns(), delta); });
+      delta.tables[i].visit(
+          [&](const Row& row) { count_row(i, row, Decimal::of(1), delta.clock.now_ns(), delta); });
     }
     delta.tables[i].limit(tables_[i].ttl_ns, tables_[i].max,
                           [&](const Row& row, Table::Gone why) { row_gone(i, row, why, delta); });

@@ -18,6 +18,10 @@ struct Request {
   std::string query{};            // behind the `?`
   std::string accept{};           // of the header Accept
   std::string accept_encoding{};  // of the header Accept-Encoding
+  std::string host{};             // of the header Host
+  std::string origin{};           // of the header Origin: the page that a browser asks for
+  std::string fetch_site{};       // of the header Sec-Fetch-Site
+  bool from_loopback = false;     // the peer is on this machine
 };
 
 struct Header {
@@ -42,6 +46,10 @@ struct Route {
   std::function<Response(const Request&)>
       respond;  // for HEAD as for GET; the server leaves the body out
   Runs runs = Runs::at_once;
+  // Instead of `respond`, on the server's own thread: calls `reply` exactly once, now or later, on
+  // any thread; no thread of the server waits for it. Before the server stops, all are called.
+  using Reply = std::function<void(Response)>;
+  std::function<void(const Request&, Reply reply)> respond_later{};
 };
 
 class Router {

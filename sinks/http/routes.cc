@@ -29,7 +29,43 @@ Response metrics_response(const MetricsPage& page, const Request& request) {
   return response;
 }
 
+// A name of this machine itself, with or without a port: a page of another host whose name was made
+// to lead here (DNS rebinding) has another name.
+bool names_loopback(std::string_view host) {
+  if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
+  const std::string_view name = host.substr(0, host.find(':'));
+  return name == "localhost" || name == "127.0.0.1";
+}
+
+// Sent by a browser on behalf of a page that is not ours.
+bool is_foreign(const Request& request) {
+  if (!request.fetch_site.empty() && request.fetch_site != "same-origin" &&
+      request.fetch_site != "none")
+    return true;
+  if (request.origin.empty()) return false;
+  return !names_loopback(request.host) || request.origin != "http://" + request.host;
+}
+
 }  // namespace
+
+Route reload_route(std::function<void(std::function<void(ReloadAnswer)>)> ask) {
+  return Route{
+      .methods = {Method::post},
+      .path = "/-/reload",
+      .respond = {},
+      .respond_later = [ask = std::move(ask)](const Request& request, const Route::Reply& reply) {
+        if (!request.from_loopback) {
+          reply(
+              {.status = 403, .body = "reload is for this machine alone; elsewhere: kill -HUP\n"});
+        } else if (is_foreign(request)) {
+          reply({.status = 403, .body = "not for pages of another origin\n"});
+        } else {
+          ask([reply](ReloadAnswer answer) {
+            reply({.status = answer.successful ? 200U : 422U, .body = std::move(answer.text)});
+          });
+        }
+      }};
+}
 
 std::string gzip(std::string_view text) {
   z_stream stream{};

@@ -19,6 +19,15 @@ struct Readiness {
 // /metrics' text in the format that the client likes best.
 using MetricsPage = std::function<std::string(MetricsFormat format)>;
 
+// POST /-/reload. `ask` has the rules loaded anew and calls back once, on any thread. Only for
+// peers on this machine, and not for pages of other origins that a browser on it shows: those get
+// 403.
+struct ReloadAnswer {
+  bool successful = false;  // 200, else 422
+  std::string text{};
+};
+Route reload_route(std::function<void(std::function<void(ReloadAnswer)>)> ask);
+
 // `page` may wait (a scrape commits first) and runs on the server's pool,
 // several at a time. `ready` answers at once. Both outlive the server.
 std::vector<Route> metrics_routes(MetricsPage page, std::function<Readiness()> ready);

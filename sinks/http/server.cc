@@ -156,7 +156,17 @@ std::string joined(const beast::http::fields& fields, beast::http::field name) {
   return all;
 }
 
-Request to_request(const beast::http::request<beast::http::empty_body>& message) {
+bool is_loopback(const tcp::socket& socket) {
+  error_code error;
+  const asio::ip::address address = socket.remote_endpoint(error).address();
+  if (error) return false;
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+  return address.is_loopback();
+}
+
+Request to_request(const beast::http::request<beast::http::empty_body>& message,
+                   bool from_loopback) {
   const auto method = [&] {
     switch (message.method()) {
       case beast::http::verb::get:
@@ -175,7 +185,11 @@ Request to_request(const beast::http::request<beast::http::empty_body>& message)
                  .path = std::string(target.substr(0, mark)),
                  .query = std::string(target.substr(std::min(mark + 1, target.size()))),
                  .accept = joined(message, beast::http::field::accept),
-                 .accept_encoding = joined(message, beast::http::field::accept_encoding)};
+                 .accept_encoding = joined(message, beast::http::field::accept_encoding),
+                 .host = std::string(view(message[beast::http::field::host])),
+                 .origin = std::string(view(message[beast::http::field::origin])),
+                 .fetch_site = std::string(view(message["Sec-Fetch-Site"])),
+                 .from_loopback = from_loopback};
 }
 
 // The answer to a head that could not be read; nothing when nobody is there to hear it.
@@ -280,6 +294,7 @@ struct Server::State {
   bool make_room();
   asio::awaitable<void> serve(Connection& connection);
   asio::awaitable<Response> answer(const Request& request);
+  asio::awaitable<Response> answer_later(const Route& route, const Request& request);
   void close_all();
 
   const ServerOptions options;
@@ -367,7 +382,7 @@ asio::awaitable<void> Server::State::serve(Connection& connection) {
       exchange.version = message.version();
       exchange.head_only = message.method() == beast::http::verb::head;
       exchange.keep_alive = message.keep_alive();
-      const Request request = to_request(message);
+      const Request request = to_request(message, is_loopback(connection.stream.socket()));
       response = co_await answer(request);
     }
     if (stopping) co_return;
@@ -385,8 +400,24 @@ asio::awaitable<Response> Server::State::answer(const Request& request) {
   auto found = router.find(request);
   const auto* route = std::get_if<const Route*>(&found);
   if (route == nullptr) co_return std::get<Response>(std::move(found));
+  if ((*route)->respond_later) co_return co_await answer_later(**route, request);
   if ((*route)->runs == Runs::at_once) co_return run(**route, request);
   co_return co_await asio::co_spawn(*pool, run_there(**route, request), asio::use_awaitable);
+}
+
+// The coroutine waits, no thread does. Whoever replies posts the answer to the server's thread;
+// until then the server has work and does not end.
+asio::awaitable<Response> Server::State::answer_later(const Route& route, const Request& request) {
+  const auto begin = [this, &route, &request](auto waiting) {
+    const auto kept = std::make_shared<decltype(waiting)>(std::move(waiting));
+    route.respond_later(request, [this, kept, busy = asio::make_work_guard(io)](Response response) {
+      asio::post(io, [kept, response = std::move(response)]() mutable {
+        std::move (*kept)(std::move(response));
+      });
+    });
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Response)>(
+      begin, asio::use_awaitable);
 }
 
 void Server::State::close_all() {

@@ -342,8 +342,8 @@ struct OwnMetrics::State {
   std::vector<std::vector<Follower>> targets;  // as kTargetFeeds
   std::vector<RuleCounters> rules;
   std::vector<MetricValues> metrics;
-  std::vector<Follower*> overflows;                   // by capped label
-  std::vector<Follower*> redactions;                  // by redaction
+  std::vector<Follower*> overflows;   // by capped label
+  std::vector<Follower*> redactions;  // by redaction
   std::vector<TableValues> tables;
   Owned owned;                                        // what those four point at
   std::vector<prometheus::Counter*> commit_failures;  // by CommitFailure

@@ -54,7 +54,7 @@ std::string totals(Engine& engine) {
 
 }  // namespace
 
-TEST_CASE("reload: F1 F2 F7 F9, the same rules with comments, in another order, in other files") {
+TEST_CASE("F9: the same rules with comments, in another order, in other files change nothing") {
   const std::string reordered = R"(
 rules:
   any:
@@ -99,7 +99,7 @@ metrics:
   }
 }
 
-TEST_CASE("reload: F3 C17, other labels, type or buckets start that metric anew, alone") {
+TEST_CASE("F3: other labels, type or buckets start that metric anew, alone") {
   Engine engine(kMetrics + kRules);
   engine.lines(kLines);
   const auto swap = [](std::string text, std::string_view from, std::string_view to) {
@@ -135,7 +135,7 @@ TEST_CASE("reload: F3 C17, other labels, type or buckets start that metric anew,
   CHECK(of(engine, "lines_total") == "lines_total 6\n");
 }
 
-TEST_CASE("reload: F5 F10, a metric that goes leaves the page; one that returns starts anew") {
+TEST_CASE("F10: a metric that goes leaves the page, and one that returns starts anew") {
   Engine engine(kMetrics + kRules);
   engine.lines(kLines);
   const std::string fewer = R"(
@@ -160,7 +160,7 @@ rules:
   CHECK(totals(engine).starts_with("job=2 any=9 "));
 }
 
-TEST_CASE("reload: F6, rows and timers that wait go on while their table is the same") {
+TEST_CASE("F6: rows and timers that wait go on while their table is the same") {
   const std::string metrics = R"(
 metrics:
   wait_seconds: {type: histogram, help: h, buckets: [1]}
@@ -366,6 +366,64 @@ rules:
   CHECK(engine.skips() == "one / add a_total / missing_field 1\n");
   CHECK(engine.delta().rules[1].matched == 2);
   CHECK(engine.delta().rules[0].matched == 0);
+}
+
+TEST_CASE("F1: a comment at the end keeps the count") {
+  Engine engine(kMetrics + kRules);
+  engine.lines(kLines);
+  engine.reload(kMetrics + kRules + "# a comment\n");
+  CHECK(of(engine, "lines_total") == "lines_total 3\n");
+}
+
+TEST_CASE("F2: comments above a metric keep it on the page, once") {
+  Engine engine(kMetrics + kRules);
+  engine.lines(kLines);
+  const std::string page = engine.page();
+  engine.reload("# one\n# two\n" + kMetrics + kRules);
+  CHECK(engine.page() == page);
+}
+
+TEST_CASE("F5: what the rules no longer name is gone at the next scrape") {
+  Engine engine(kMetrics + kRules);
+  engine.lines(kLines);
+  engine.reload(
+      "metrics: {lines_total: {type: counter, help: h}}\nrules: {any: {do: [{inc: "
+      "lines_total}]}}\n");
+  CHECK(engine.page() == "# HELP lines_total h\n# TYPE lines_total counter\nlines_total 3\n");
+}
+
+TEST_CASE("F7: a hundred reloads lose nothing") {
+  Engine engine(kMetrics + kRules);
+  for (int i = 0; i < 100; ++i) {
+    engine.lines(kLines);
+    engine.reload(i % 2 == 0 ? Texts{kRules, kMetrics} : Texts{kMetrics + kRules});
+  }
+  CHECK(of(engine, "lines_total") == "lines_total 300\n");
+  CHECK(of(engine, "jobs_total") == "jobs_total{job=\"a\"} 100\njobs_total{job=\"b\"} 100\n");
+}
+
+TEST_CASE("F11: rules with a fault are refused before anything is touched") {
+  Engine engine(kMetrics + kRules);
+  engine.lines(kLines);
+  const std::string before = engine.samples();
+  config::Diagnostics found;
+  CHECK(compile({kMetrics + kRules + "  bad: {do: [{inc: nothing_total}]}\n"}, found) == nullptr);
+  CHECK(found.has_errors());
+  CHECK(engine.samples() == before);
+  engine.line(kLines[0]);
+  CHECK(of(engine, "lines_total") == "lines_total 4\n");
+}
+
+TEST_CASE("C17: a family of the same name with other labels replaces the old one") {
+  const auto rules = [](const std::string& label) {
+    return "metrics: {a_total: {type: counter, help: h, labels: [" + label +
+           "]}}\nrules: {any: {do: [{inc: a_total}]}}\n";
+  };
+  Engine engine(rules("x"));
+  engine.line(R"({"x":1,"y":2})");
+  engine.reload(rules("y"));
+  engine.line(R"({"x":1,"y":2})");
+  CHECK(engine.samples() == "a_total{y=\"2\"} 1\n");
 }
 
 }  // namespace logtally::cases
