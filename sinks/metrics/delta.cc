@@ -147,7 +147,7 @@ void Delta::redefine(std::vector<FamilySpec> families) {
   std::vector<std::unique_ptr<Family>> before = std::move(families_);
   families_.clear();
   specs_.clear();
-  born_ = 0;
+  limited_ = 0;
   for (FamilySpec& spec : families) {
     const auto id = static_cast<FamilyId>(families_.size());
     const auto old = std::find_if(before.begin(), before.end(), [&](const auto& family) {
@@ -165,7 +165,7 @@ void Delta::redefine(std::vector<FamilySpec> families) {
         family->overflowed = (*old)->overflowed;
       }
     }
-    born_ += family->series.size();
+    limited_ += family->limited;
     family->spec = std::make_shared<const FamilySpec>(std::move(spec));
     specs_.push_back(family->spec);
     families_.push_back(std::move(family));
