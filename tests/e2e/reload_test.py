@@ -34,8 +34,8 @@ class Reload(unittest.TestCase):
         (self.dir / "rules.d").mkdir()
         (self.dir / "rules.d/jobs.yaml").write_text(RULES)
         (self.dir / "log").write_text('{"event":"job","job":"a"}\n{"event":"other"}\n')
-        (self.dir / "logtally.yaml").write_text("packs: none\nrules: [rules.d]\ntargets: [{name: t, path: log, from: beginning}]\n")
-        self.server = driver.Server("-c", self.dir / "logtally.yaml").__enter__()
+        (self.dir / "logtally.yaml").write_text("packs: none\ntargets: [{name: t, path: log, from: beginning}]\n")
+        self.server = driver.Server("-c", self.dir / "logtally.yaml", "--rules", self.dir / "rules.d").__enter__()
         driver.until(lambda: self.server.scrape().get("jobs_total", job="a") == 1, "the log is counted")
 
     def tearDown(self):
@@ -68,7 +68,7 @@ class Reload(unittest.TestCase):
         (self.dir / "rules.d/bad.yaml").write_text(BROKEN)
         answer = self.post()
         self.assertEqual(answer.status, 422)
-        check = subprocess.run([driver.BINARY, "check", "-c", str(self.dir / "logtally.yaml")], capture_output=True, env=driver.environment())
+        check = subprocess.run([driver.BINARY, "check", "-c", str(self.dir / "logtally.yaml"), "--rules", str(self.dir / "rules.d")], capture_output=True, env=driver.environment())
         self.assertEqual(answer.content.decode(), check.stdout.decode())
         self.assertIn(b"rules.d/bad.yaml:2:", answer.content)
         self.assertEqual(self.successful(), 0)
