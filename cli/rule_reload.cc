@@ -7,6 +7,7 @@
 
 #include "cli/rule_check.h"
 #include "cli/rule_loading.h"
+#include "config/diagnostics.h"
 #include "config/settings.h"
 #include "config/yaml_document.h"
 #include "pipeline/rule_test_run.h"
@@ -88,7 +89,7 @@ RuleReload::RuleReload(const config::CommandLine& line, config::RunOptions at_wo
 ReloadOutcome RuleReload::load() {
   config::Diagnostics found;
   CheckSubject subject;
-  subject.name = line_.config.value_or("no logtally.yaml");
+  subject.name = line_.config ? config::printable(*line_.config, 1000) : "no logtally.yaml";
   if (line_.config) {
     if (const auto file = config::read_source_file(*line_.config)) {
       subject.rules.configuration = config::parse_yaml(*file, found);

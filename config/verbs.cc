@@ -62,7 +62,11 @@ constexpr VerbRow kVerbs[] = {
      "logtally.yaml the built-in rules of all packs apply.\n"
      "The configuration file is the first of: --config, $LOGTALLY_CONFIG, ./logtally.yaml, "
      "$XDG_CONFIG_HOME/logtally/logtally.yaml (~/.config), /etc/logtally/logtally.yaml; the first "
-     "line on standard error says which.",
+     "line on standard error says which.\n"
+     "Rules that change are loaded while it runs: by themselves, on SIGHUP, and on POST /-/reload "
+     "from this machine; broken ones change nothing. `listen`, `targets`, `limits` and `state` "
+     "wait "
+     "for a restart.",
      kRunExamples,
      "0   end of input, or stopped by a signal, and everything counted\n"
      "1   a FILE of --once is missing, the port is in use\n"
