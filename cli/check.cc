@@ -39,12 +39,9 @@ std::string name_of(const std::vector<std::string>& arguments) {
 // Reads the configuration and adds what it names to the subject.
 void take_configuration(const std::string& path, CheckSubject& subject,
                         config::Diagnostics& diagnostics) {
-  const auto file = config::read_source_file(path);
-  if (!file) {
-    diagnostics.add("E009", {}, file.error().text);
-    return;
-  }
-  subject.rules.configuration = config::parse_yaml(*file, diagnostics);
+  auto file = config::read_source_file(path, diagnostics);
+  if (file == nullptr) return;
+  subject.rules.configuration = config::parse_yaml(std::move(file), diagnostics);
   if (!subject.rules.configuration) return;
   subject.settings = config::load_settings(*subject.rules.configuration, diagnostics);
 }

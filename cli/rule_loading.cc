@@ -75,12 +75,7 @@ RuleFiles read_rule_files(const RuleSources& sources, config::Diagnostics& diagn
     for (const std::string& name : files_of(path, diagnostics)) {
       if (!is_new(name)) continue;
       ++read.files;
-      auto file = config::read_source_file(name);
-      if (file) {
-        parse(*file);
-      } else {
-        diagnostics.add("E009", {}, file.error().text);
-      }
+      if (auto file = config::read_source_file(name, diagnostics)) parse(std::move(file));
     }
   }
   return read;

@@ -321,7 +321,11 @@ std::unique_ptr<YamlDocument> parse_yaml(std::shared_ptr<const SourceFile> file,
   return document;
 }
 
-Result<std::shared_ptr<const SourceFile>> read_source_file(const std::string& path) {
+namespace {
+
+// The file that is too large, as far as it was read: to show where it passes the limit.
+Result<std::shared_ptr<const SourceFile>> read_file(const std::string& path,
+                                                    std::shared_ptr<const SourceFile>* too_large) {
   const auto failed = [&](std::string_view verb, std::string_view why) {
     return Error{fmt::format("cannot {} {}: {}", verb, printable(path, 1000), why)};
   };
@@ -347,12 +351,38 @@ Result<std::shared_ptr<const SourceFile>> read_source_file(const std::string& pa
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
-  if (size > kMaxYamlBytes)
+  if (size > kMaxYamlBytes) {
+    if (too_large != nullptr) *too_large = std::make_shared<SourceFile>(SourceFile{path, text});
     return failed("read", fmt::format("it is larger than {} KiB", kMaxYamlBytes / 1024));
+  }
   text.resize(size);
   text.shrink_to_fit();
   return std::shared_ptr<const SourceFile>(
       std::make_shared<SourceFile>(SourceFile{path, std::move(text)}));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const SourceFile>> read_source_file(const std::string& path) {
+  return read_file(path, nullptr);
+}
+
+std::shared_ptr<const SourceFile> read_source_file(const std::string& path,
+                                                   Diagnostics& diagnostics) {
+  std::shared_ptr<const SourceFile> too_large;
+  auto file = read_file(path, &too_large);
+  if (file) return std::move(*file);
+  Place place;
+  if (too_large != nullptr) {
+    const auto end = static_cast<std::uint32_t>(kMaxYamlBytes);
+    place = {too_large, {end, end + 1}};
+  }
+  Diagnostic& d = diagnostics.add("E009", place, file.error().text);
+  if (too_large != nullptr) {
+    d.label = "here it passes the limit";
+    d.helps.emplace_back("two files in the same directory are as good as one");
+  }
+  return nullptr;
 }
 
 }  // namespace logtally::config

@@ -257,6 +257,7 @@ const char* Worker::count_line(const char* line, const char* end, const Chunk& c
       const char* newline = nullptr;
       if (suspect) [[unlikely]] {
         newline = static_cast<const char*>(std::memchr(line, '\n', ahead.size()));
+        std::fill(line_redactions_.begin(), line_redactions_.end(), 0);
         text =
             redactor_->redact({line, static_cast<std::size_t>(newline - line)}, &line_redactions_)
                 .data();
@@ -349,6 +350,7 @@ void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t t
   }
   if (kind == rules::LineKind::failed_json || kind == rules::LineKind::failed_nul) {
     ++(kind == rules::LineKind::failed_json ? totals.failed_json : totals.failed_nul);
+    if (suspect) add_redactions(line_redactions_);
     if (options_.trace != nullptr)
       options_.trace->line_refused(kind == rules::LineKind::failed_json ? "json" : "nul", text);
     keep(open);  // its text no longer stands in one piece

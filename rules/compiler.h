@@ -94,6 +94,7 @@ class Compiler {
   void compile_rewrite(const Document& document, const Node& node, Map& map);
   void compile_redactions(const Document& document, const Node& node);
   void compile_redaction(const Document& document, const Node& key, const Node& body);
+  void check_field_redactions();
   void resolve_well_known();
 
   // exemplars.cc
@@ -170,6 +171,12 @@ class Compiler {
   std::map<std::string, config::Place, std::less<>> redaction_places_;
   std::map<std::string, std::string, std::less<>> redaction_sources_;  // as written, to compare
   std::vector<Redaction> redactions_;
+  struct FieldRedaction {
+    std::string redaction;
+    std::string field;  // a name alone: paths mean JSON
+    config::Place place;
+  };
+  std::vector<FieldRedaction> field_redactions_;
   std::map<std::string, config::Place, std::less<>> formats_;
   std::map<std::string, TableEntry, std::less<>> tables_;
   std::map<std::string, Metric, std::less<>> metrics_;

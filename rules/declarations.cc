@@ -135,6 +135,7 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
   }
   check_rule_count();
   for (const std::string& name : rule_order_) compile_rule(rule_entries_.at(name));
+  check_field_redactions();
   if (lints_ == RuleSet::Lints::all) {
     lint_metrics(sources, diagnostics_);
     lint_usage(sources, diagnostics_);

@@ -93,6 +93,8 @@ void Compiler::compile_redaction(const Document& document, const Node& key, cons
             "a name, or a path like `extra.prompt`");
       return;
     }
+    if (redaction.field.size() == 1)
+      field_redactions_.push_back({key.text, redaction.field.front(), document.place(*field)});
   }
   redaction.text = "***";
   if (const Node* const with = body.find("with")) {
@@ -116,6 +118,34 @@ void Compiler::compile_redaction(const Document& document, const Node& key, cons
     }
   }
   redactions_.push_back(std::move(redaction));
+}
+
+// What a pattern or a regular expression captures stands in the text without its name, where a
+// redaction by name does not see it.
+void Compiler::check_field_redactions() {
+  for (const FieldRedaction& known : field_redactions_) {
+    const auto refuse = [&](const std::string& owner, const config::Place& place) {
+      config::Diagnostic& d = diagnostics_.add(
+          "E013", known.place,
+          "redaction `" + known.redaction + "` does not reach `<" + known.field + ">` of " + owner,
+          "found in JSON, `" + known.field + "=value` and dicts");
+      d.also.push_back({place, "captured here"});
+      d.helps.push_back(
+          "redact it by `regex` or by its shape (`builtin`), or give the capture "
+          "another name if it is meant to be kept");
+    };
+    for (const Format& format : set_->formats_.all()) {
+      const auto& captures = format.pattern.captures();
+      if (std::any_of(captures.begin(), captures.end(),
+                      [&](const Capture& capture) { return capture.name == known.field; }))
+        refuse("format `" + format.name + "`", formats_.at(format.name));
+    }
+    for (const Rule& rule : set_->rules()) {
+      if (std::find(rule.capture_names.begin(), rule.capture_names.end(), known.field) !=
+          rule.capture_names.end())
+        refuse("rule `" + rule.name + "`", rule.place);
+    }
+  }
 }
 
 }  // namespace logtally::rules

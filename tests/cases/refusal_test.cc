@@ -69,5 +69,5 @@ TEST_CASE(
   CHECK(
       faults_of(
           "metrics: {c: {type: counter, help: h}}\nrules:\n  r: {regex: 'a(b', do: [inc: c]}\n") ==
-      "3:15 E041\n");
+      "3:16 E041\n");
 }

@@ -8,6 +8,7 @@
 
 #include "config/diagnostics.h"
 #include "config/yaml_document.h"
+#include "rules/trace.h"
 #include "sinks/metrics/exposition.h"
 #include "tests/pipeline/scratch_files.h"
 
@@ -67,9 +68,9 @@ std::string content() {
          "INFO SELECT id,\n       name\nFROM t\n\nWHERE x = '<html>'\n" + head +
          "WARNING \n<html>\n  <body>\n\n</html>\n" + "{\"event\":\"between\"}\n" +
          "bare message\n" + traceback + "KeyError: 'x'\n" + "another bare one\n" +
-         "{\"event\": broken\n" + head + "INFO behind a broken one\n" + "joined\r\n" + "{'a': 1}\n{\n  \"printed\": true\n}\n" +
-         "\x1b[31mred\x1b[0m joined\n" + "{\"event\":\"end\"}\n" + head + "ERROR last\n" +
-         traceback + "OSError: 5\n";
+         "{\"event\": broken\n" + head + "INFO behind a broken one\n" + "joined\r\n" +
+         "{'a': 1}\n{\n  \"printed\": true\n}\n" + "\x1b[31mred\x1b[0m joined\n" +
+         "{\"event\":\"end\"}\n" + head + "ERROR last\n" + traceback + "OSError: 5\n";
 }
 
 struct Result {
@@ -241,6 +242,95 @@ void same(const Result& a, const Result& b) {
   CHECK(a.totals.joined == b.totals.joined);
   CHECK(a.totals.bare == b.totals.bare);
   CHECK(a.totals.matched == b.totals.matched);
+}
+
+// ---------------------------------------------------------------- redaction
+
+constexpr const char* kRedacting = R"(
+redact:
+  key: {builtin: key, with: K}
+  mail: {builtin: email, with: M}
+formats:
+  python: {pattern: '<time> [<logger>] <level> <message>', continuation: join}
+metrics:
+  records_total: {type: counter, help: h, labels: {message: {default: none}, rest: {default: none}, line: {max: 1000}}}
+rules:
+  all: {do: [{inc: records_total, labels: {message: $message, rest: $_rest, line: $_line}}]}
+)";
+
+// What a sink is told, in order: redactions, and the records that they belong to.
+class Told : public rules::TraceSink {
+ public:
+  std::vector<std::string> all;
+
+  void redacted(std::string_view name, std::size_t times) override {
+    all.push_back(std::string(name) + " " + std::to_string(times));
+  }
+  void record_begins(const rules::Event& event, rules::Scope&) override {
+    all.emplace_back(event.line.substr(0, event.line.find('\n')));
+  }
+  void line_refused(std::string_view reason, std::string_view) override {
+    all.push_back("refused " + std::string(reason));
+  }
+  void rule_matched(const rules::Rule&) override {}
+  void rule_failed(const rules::Rule&, std::string_view, std::string_view) override {}
+  void action_done(const rules::Rule&, const rules::Action&, const metrics::Series&,
+                   metrics::Decimal) override {}
+  void action_skipped(const rules::Rule&, const rules::Action&, rules::SkipReason) override {}
+};
+
+TEST_CASE("worker: redactions are told of the record that they are of, and counted once") {
+  const std::string head = "2026-02-28 14:00:00,123 [app] ";
+  Told told;
+  Bench bench(kRedacting);
+  bench.options.trace = &told;
+  append(bench.file(), head + "ERROR one sk-0123456789\n" + head + "INFO two\n" + head +
+                           "ERROR three sk-0123456789\nfrom a@b.de\n" +
+                           "{\"message\":\"four c@d.de\"}\n" + head + "INFO five\n" +
+                           "{\"message\": broken sk-0123456789\n" +
+                           "{\"message\":\"six e@f.de\"}\n");
+  bench.open_file(false);
+  bench.finish();
+  CHECK(told.all == std::vector<std::string>{
+                        "key 1", head + "ERROR one K", head + "INFO two", "key 1", "mail 1",
+                        head + "ERROR three K", "mail 1", "{\"message\":\"four M\"}", "key 1",
+                        head + "INFO five", "mail 1", "{\"message\":\"six M\"}"});
+  CHECK(bench.worker().totals().redactions == std::vector<std::uint64_t>{3, 3});
+}
+
+TEST_CASE("worker: joined records are redacted as a whole, however they come") {
+  const std::string head = "2026-02-28 14:00:00,123 [app] ";
+  std::string text;
+  for (std::size_t i = 0; i < 40; ++i) {
+    text += head + "ERROR failed for a@b.de n=" + std::to_string(i) + "\n";
+    for (std::size_t k = 0; k < i % 4; ++k)
+      text += "  at " + std::string(i, 'x') + " sk-0123456789\n";
+    if (i % 3 == 0) text += "{\"message\":\"c@d.de\"}\n";
+  }
+  Bench whole(kRedacting);
+  append(whole.file(), text);
+  whole.open_file(false);
+  const Result want = whole.finish();
+  for (const char* secret : {"a@b.de", "c@d.de", "sk-0123456789"})
+    CHECK(want.page.find(secret) == std::string::npos);
+  CHECK(want.page.find("failed for M n=7") != std::string::npos);
+  CHECK(whole.worker().totals().redactions == std::vector<std::uint64_t>{60, 54});
+  std::mt19937 random(5);
+  for (int round = 0; round < 5; ++round) {
+    Bench bench(kRedacting);
+    Pipe pipe;
+    bench.open_pipe(pipe.read.get());
+    for (std::size_t at = 0; at < text.size();) {
+      const std::string_view piece = std::string_view(text).substr(at, 1 + random() % 400);
+      REQUIRE(::write(pipe.write.get(), piece.data(), piece.size()) ==
+              static_cast<ssize_t>(piece.size()));
+      at += piece.size();
+      bench.worker().step();
+    }
+    pipe.write.reset();
+    CHECK(bench.finish().page == want.page);
+    CHECK(bench.worker().totals().redactions == whole.worker().totals().redactions);
+  }
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ TEST_CASE("compiler: one fault, one code, at its place") {
       // patterns and regular expressions: the place is inside of the text
       {"  r: {pattern: 'a <b><c> d', do: [inc: c]}\n", "9:19 E040\n"},
       {"  r: {pattern: ['a', 'x <b'], do: [inc: c]}\n", "9:25 E040\n"},
-      {"  r: {regex: 'x(y', do: [inc: c]}\n", "9:15 E041\n"},
+      {"  r: {regex: 'x(y', do: [inc: c]}\n", "9:16 E041\n"},
       {"  r: {match: {a: {re: 'x[z'}}, do: [inc: c]}\n", "9:25 E041\n"},
       {"  r: {if: '$a =~ \"(?=x)\"', do: [inc: c]}\n", "9:18 E041\n"},
       // units
@@ -132,6 +132,12 @@ TEST_CASE("compiler: faults of declarations") {
       {"redact: {a: {regex: x, with: '\\1'}}\n", "1:30 E041\n"},
       {"redact: {a: {field: ''}}\n", "1:21 E013\n"},
       {"redact: {a: {field: x}, a: {field: y}}\n", "1:25 E004\n"},
+      {"redact: {a: {field: who}}\nformats: {f: {pattern: '<who> <message>'}}\n", "1:21 E013\n"},
+      {"redact: {a: {field: x.who}}\nformats: {f: {pattern: '<who> <message>'}}\n", ""},
+      {"redact: {a: {field: who}}\nrules: {r: {pattern: 'by <who>', do: []}}\n",
+       "1:21 E013\n2:38 E010\n"},
+      {"redact: {a: {field: who}}\nrules: {r: {regex: 'by (?P<who>.*)', do: []}}\n",
+       "1:21 E013\n2:42 E010\n"},
       {"metric: {}\n", "1:1 E012\n"},
       {"metrics: [c]\n", "1:10 E010\n"},
       {"metrics:\n  c: counter\n", "2:6 E010\n"},

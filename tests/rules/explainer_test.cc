@@ -14,8 +14,7 @@ namespace {
 // The explanations of a few lines.
 struct Explained {
   explicit Explained(const std::string& rules)
-      : engine(rules),
-        explainer(engine.set(), [this](const Explanation& e) { all.push_back(e); }) {
+      : engine(rules), explainer(engine.set(), [this](const Explanation& e) { all.push_back(e); }) {
     engine.origin.arrival_ns = 1'800'000'000'000'000'000;  // later than any line says it is
   }
 

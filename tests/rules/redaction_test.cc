@@ -38,7 +38,7 @@ TEST_CASE("redaction: the built-in shapes find what they are made for, and nothi
   };
   const Case cases[] = {
       {"email", "from ana.b+c@example.co.uk, and x", "from ***, and x"},
-      
+
       {"email", "<müller@exämple.de>", "<***>"},
       {"email", "root@localhost @app.route a@b @x.de", "root@localhost @app.route a@b @x.de"},
       {"ipv4", "10.0.0.1:80 and (192.168.255.255).", "***:80 and (***)."},
@@ -47,8 +47,7 @@ TEST_CASE("redaction: the built-in shapes find what they are made for, and nothi
       {"ipv6", "[::1]:80 from 2001:db8::8a2e:370:7334, fe80::1%eth0",
        "[***]:80 from ***, ***%eth0"},
       {"ipv6", "1:2:3:4:5:6:7:8 ::ffff:10.0.0.1 2001:db8::", "*** *** ***"},
-      {"ipv6",
-       "10:30:45 std::string 12:34:56:78 ::", "10:30:45 std::string 12:34:56:78 ::"},
+      {"ipv6", "10:30:45 std::string 12:34:56:78 ::", "10:30:45 std::string 12:34:56:78 ::"},
       {"card", "Cards 4532-0151-1283-0366 and 6011 1111 1111 1117", "Cards *** and ***"},
       {"card", "4532-0151-1283-0367 4532-0151-128 3530:1113:3330:0000",
        "4532-0151-1283-0367 4532-0151-128 3530:1113:3330:0000"},
