@@ -491,7 +491,7 @@ class Broken(unittest.TestCase):
                     wrong.append(f"{name}: says {[(f['line'], f['code'], f['message']) for f in errors][:3]}, the fault is in {sorted(lines)[:3]}")
                 elif errors[0]["line"] not in lines:
                     wrong.append(f"{name}: first says {(errors[0]['line'], errors[0]['code'], errors[0]['message'])}")
-                if not driver.SANITIZED and (seconds > 1.0 or megabytes > 64):
+                if not driver.SANITIZED and (seconds > 5.0 or megabytes > 64):
                     wrong.append(f"{name}: {seconds:.2f} s, {megabytes:.0f} MB")
             print(f"{len(cases)} broken files: {len(cases) - len(wrong)} as they should be; at most {slowest:.2f} s of CPU time, {most:.0f} MB", file=sys.stderr)
             known = [w for w in wrong if any(w.startswith(n + ":") or f"'{n}'" in w or (w.startswith(n) and n.startswith("24")) for n in NOT_YET)]
