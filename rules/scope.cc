@@ -53,9 +53,9 @@ std::string_view Scope::make_text(const Token& token) {
     case TokenKind::null:
       return {};
     case TokenKind::boolean_true:
-      return "true";
+      return scratch_.keep("true");  // as every text here: with room to read behind it
     case TokenKind::boolean_false:
-      return "false";
+      return scratch_.keep("false");
     case TokenKind::number: {
       if (plain_integer(token.text())) return token.text();
       const metrics::ParsedDecimal parsed = metrics::parse_decimal(token.text());
