@@ -579,7 +579,10 @@ bool Redactor::reach_over_json(std::string& record) {
       continue;
     RedactionCounts* const counts = counts_;
     counts_ = nullptr;
-    const bool whole = walk_json(record);
+    const std::size_t record_size = record.size();
+    pad(record);
+    const bool whole = walk_json({record.data(), record_size});
+    record.resize(record_size);
     counts_ = counts;
     if (!whole) return changed;
     edits_.clear();
