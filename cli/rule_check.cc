@@ -94,7 +94,7 @@ CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) 
   for (const rules::RuleSet::Source& source : files.sources)
     allowances.read(*source.document, diagnostics);
   result.rules = rules::RuleSet::compile(files.sources, diagnostics, rules::RuleSet::Lints::all);
-  check_regexes(files.sources, RegexCare::check, diagnostics);
+  check_regexes(files.own(), RegexCare::check, diagnostics);
   if (diagnostics.has_errors()) result.rules = nullptr;
   check_targets(subject, diagnostics);
   const config::Limits limits = subject.settings ? subject.settings->limits : config::Limits{};

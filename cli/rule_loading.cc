@@ -85,7 +85,7 @@ std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
                                                  config::Diagnostics& diagnostics) {
   const RuleFiles files = read_rule_files(sources, diagnostics);
   auto rules = rules::RuleSet::compile(files.sources, diagnostics);
-  if (rules != nullptr) check_regexes(files.sources, RegexCare::run, diagnostics);
+  if (rules != nullptr) check_regexes(files.own(), RegexCare::run, diagnostics);
   config::Allowances allowances;
   config::Diagnostics of_comments;  // for `check`
   for (const rules::RuleSet::Source& source : files.sources)

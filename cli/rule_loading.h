@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,12 @@ struct RuleSources {
 
 // The files, read and parsed, not compiled yet. Packs come first, then the configuration.
 struct RuleFiles {
-  std::vector<rules::RuleSet::Source> sources;  // of which a tree could be made
-  std::size_t packs = 0;                        // sources that are packs
-  std::size_t files = 0;                        // files read, the configuration too
+  std::vector<rules::RuleSet::Source> sources;           // of which a tree could be made
+  std::size_t packs = 0;                                 // sources that are packs
+  std::size_t files = 0;                                 // files read, the configuration too
+  std::span<const rules::RuleSet::Source> own() const {  // the operator's
+    return std::span(sources).subspan(packs);
+  }
 };
 
 // All faults of form of all files go to `diagnostics`. A file that is named twice is read once.
