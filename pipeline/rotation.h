@@ -3,17 +3,9 @@
 
 #include <cstdint>
 
+#include "pipeline/generation.h"
+
 namespace logtally::pipeline {
-
-// Which file it is, whatever it is called. The birth time tells an inode number that is used again;
-// 0 where the file system has none.
-struct FileId {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-  std::int64_t born_ns = 0;
-
-  friend bool operator==(const FileId&, const FileId&) = default;
-};
 
 // What a look at a path shows.
 struct Observed {
