@@ -84,13 +84,15 @@ class LabelMemo {
 // The values that a label with a `max` has had.
 struct CappedValues {
   std::set<std::string, std::less<>> values;
+  std::vector<const std::string*>
+      unsaved;                   // those of them that came since who saves them emptied it
   std::uint64_t overflowed = 0;  // times that it was not to have one
 
   // Whether the label may have this value: it had it before, or has room for one more.
   bool admit(std::string_view value, std::size_t max) {
     if (values.find(value) != values.end()) return true;
     if (values.size() < max) {
-      values.emplace(value);
+      unsaved.push_back(&*values.emplace(value).first);
       return true;
     }
     return false;

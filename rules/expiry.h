@@ -31,12 +31,16 @@ class Expiry {
   }
 
   // Calls f(series) for each that is due: `ttl` has passed since its last touch, at that very
-  // moment already. `now_ns` is event time, and known.
-  template <class F>
-  void advance(std::int64_t now_ns, F&& f) {
+  // moment already; dated(series) for each whose touch has a time only now. `now_ns` is event time,
+  // and known.
+  template <class F, class G>
+  void advance(std::int64_t now_ns, F&& f, G&& dated) {
     while (!queue_.empty() && queue_.front().due_ns <= now_ns) {
       metrics::Series& series = *queue_.front().series;
-      if (series.touched_ns == kNoEventTime) series.touched_ns = now_ns;
+      if (series.touched_ns == kNoEventTime) {
+        series.touched_ns = now_ns;
+        dated(series);
+      }
       if (settle()) continue;
       leave();
       f(series);

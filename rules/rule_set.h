@@ -71,6 +71,11 @@ class RuleSet {
   // ageing where Series::touched_ns, ages and kept left it. What has no ttl any more comes back.
   void resume_expiry(Delta& delta) const;
 
+  // For who brings rows into delta.tables from a store: the gauge of the table's rows (`open:`)
+  // counts all of them once more, by `change`; and rows beyond what the tables may have now leave.
+  void count_rows(std::size_t table, Decimal change, Delta& delta) const;
+  void limit_tables(Delta& delta) const;
+
   // A reload: from now on these rules count into a delta that `before` counted into, which stays
   // alive during the call. See Succession for what goes on. Between two records; what was counted
   // is published. Then tell the registry.

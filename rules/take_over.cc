@@ -87,18 +87,27 @@ Succession RuleSet::take_over(Delta& delta, const RuleSet& before) const {
   for (std::size_t i = 0; i < tables_.size(); ++i) {
     const TableSpec* const old = find_name(before.tables_, tables_[i].name);
     if (old != nullptr &&
-        !same_open(i, before, static_cast<std::size_t>(old - before.tables_.data()))) {
-      delta.tables[i].visit(
-          [&](const Row& row) { count_row(i, row, Decimal::of(1), delta.clock.now_ns(), delta); });
-    }
-    delta.tables[i].limit(tables_[i].ttl_ns, tables_[i].max,
-                          [&](const Row& row, Table::Gone why) { row_gone(i, row, why, delta); });
+        !same_open(i, before, static_cast<std::size_t>(old - before.tables_.data())))
+      count_rows(i, Decimal::of(1), delta);
   }
+  limit_tables(delta);
 
   delta.rules = follow_totals(rules_, before.rules_, delta.rules);
   delta.prepare(*this);
   create_initial_series(delta);
   return told;
+}
+
+void RuleSet::count_rows(std::size_t table, Decimal change, Delta& delta) const {
+  delta.tables[table].visit(
+      [&](const Row& row) { count_row(table, row, change, delta.clock.now_ns(), delta); });
+}
+
+void RuleSet::limit_tables(Delta& delta) const {
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    delta.tables[i].limit(tables_[i].ttl_ns, tables_[i].max,
+                          [&](const Row& row, Table::Gone why) { row_gone(i, row, why, delta); });
+  }
 }
 
 // What is new, gone and restarted.

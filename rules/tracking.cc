@@ -10,7 +10,9 @@ namespace logtally::rules {
 
 void RuleSet::begin_ageing(metrics::Series& series, std::int64_t at_ns, Delta& delta) const {
   const std::int64_t ttl_ns = families_[series.family].ttl_ns;
-  if (ttl_ns != 0 && series.live) delta.expiry.touch(series, ttl_ns, at_ns);
+  if (ttl_ns == 0 || !series.live) return;
+  delta.series.touch(series);  // though its value be as it was: its age is to be committed
+  delta.expiry.touch(series, ttl_ns, at_ns);
 }
 
 void RuleSet::resume_expiry(Delta& delta) const {
@@ -81,10 +83,13 @@ void RuleSet::advance(Delta& delta, std::int64_t now_ns) const {
     if (delta.trace != nullptr) delta.trace->timer_fired(*timer.series, timer.value);
     begin_ageing(*timer.series, timer.due_ns, delta);
   });
-  delta.expiry.advance(now_ns, [&](metrics::Series& series) {
-    delta.series.expire(series);
-    if (delta.trace != nullptr) delta.trace->series_expired(series);
-  });
+  delta.expiry.advance(
+      now_ns,
+      [&](metrics::Series& series) {
+        delta.series.expire(series);
+        if (delta.trace != nullptr) delta.trace->series_expired(series);
+      },
+      [&](metrics::Series& series) { delta.series.touch(series); });
 }
 
 void RuleSet::move_time(Scope& scope, Delta& delta) const {

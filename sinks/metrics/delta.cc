@@ -207,10 +207,21 @@ Series& Delta::series(FamilyId id, std::span<const std::string_view> label_value
     value = fitted.emplace_back(fit_label_value(value, cut));
     done.cut = static_cast<std::uint8_t>(done.cut + cut);
   }
-  Series& found = find_or_bear(family, id, values, done, true);
+  Series& found = find_or_bear(family, id, values, done, true, true);
   count_again(id, done);
   if (look_up != nullptr) *look_up = done;
   return found;
+}
+
+Series* Delta::restore(FamilyId id, std::span<const std::string_view> labels, bool limited) {
+  Family& family = *families_[id];
+  if (labels.size() != family.spec->labels.size()) return nullptr;
+  for (const std::string_view label : labels) {
+    bool cut = false;
+    if (fit_label_value(label, cut) != label) return nullptr;
+  }
+  LookUp ignored;
+  return &find_or_bear(family, id, labels, ignored, limited, false);
 }
 
 void Delta::count_again(FamilyId id, LookUp look_up) {
@@ -219,7 +230,7 @@ void Delta::count_again(FamilyId id, LookUp look_up) {
 }
 
 Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values,
-                            LookUp& look_up, bool limited) {
+                            LookUp& look_up, bool limited, bool enforced) {
   const FamilySpec& spec = *family.spec;
   std::uint64_t hash = hash_seed_;
   for (const std::string_view value : values) hash = hash_bytes(hash, value);
@@ -234,12 +245,12 @@ Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::st
       return candidate;
     }
   }
-  if (limited && !values.empty()) {
+  if (enforced && !values.empty()) {
     const std::size_t most = spec.max_series != 0 ? spec.max_series : limits_.family;
     if (family.limited >= most || limited_ >= limits_.all) {
       look_up.overflowed = true;
       const std::vector<std::string_view> others(values.size(), "other");
-      return find_or_bear(family, id, others, look_up, false);
+      return find_or_bear(family, id, others, look_up, false, false);
     }
   }
   family.limited += limited;
@@ -247,6 +258,7 @@ Series& Delta::find_or_bear(Family& family, FamilyId id, std::span<const std::st
 
   Series& born = family.series.emplace_back();
   born.family = id;
+  born.limited = limited;
   born.number = static_cast<std::uint32_t>(family.series.size() - 1);
   born.labels.assign(values.begin(), values.end());
   born.origin.time_ns = std::numeric_limits<std::int64_t>::min();

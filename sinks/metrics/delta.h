@@ -51,6 +51,7 @@ struct Series {
   std::uint16_t bucket_count = 0;    // histograms: bounds + 1
   bool kept = false;                 // not live: expired, its value is kept and goes on
   bool ages = false;                 // of a family with a ttl: touched, and not expired since
+  bool limited = false;              // it counts against the limits
   Decimal value;                     // counter, gauge; histogram: the sum
   Decimal source_count;              // counters that are set: the source's own last count
   std::uint64_t* buckets = nullptr;  // observations per bucket, not cumulative; the last is +Inf
@@ -94,6 +95,10 @@ class Delta {
   // `look_up` hears what was counted for it.
   Series& series(FamilyId family, std::span<const std::string_view> label_values,
                  LookUp* look_up = nullptr);
+  // For who kept a series of another Delta: the one with these labels, which are as Series::labels
+  // had them; no limit refuses it. It has no value, unless it was born before. Null: these cannot
+  // have been a series of the family.
+  Series* restore(FamilyId family, std::span<const std::string_view> labels, bool limited);
   // The same look-up once more, whose series is known.
   void count_again(FamilyId family, LookUp look_up);
 
@@ -153,6 +158,8 @@ class Delta {
   std::span<Series* const> touched() const { return touched_; }
   std::size_t size() const;  // series of all families
   std::size_t size(FamilyId family) const;
+  // By number, with or without a value.
+  Series& nth(FamilyId family, std::size_t number) { return at(family, number); }
   std::uint64_t labels_cut(FamilyId family) const;  // values that were cut at kMaxLabelBytes
   std::uint64_t overflowed(FamilyId family) const;  // look-ups of series that the limits refused
   void clear_touched();
@@ -165,7 +172,7 @@ class Delta {
   struct Family;
   void reorder_labels(Family& family, const FamilySpec& spec);
   Series& find_or_bear(Family& family, FamilyId id, std::span<const std::string_view> values,
-                       LookUp& look_up, bool limited);
+                       LookUp& look_up, bool limited, bool enforced);
   Series& at(FamilyId family, std::size_t number);
   const Series& at(FamilyId family, std::size_t number) const;
   std::vector<std::shared_ptr<const FamilySpec>> specs_;

@@ -14,7 +14,8 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 std::vector<const metrics::Series*> due(Expiry& expiry, std::int64_t now_ns) {
   std::vector<const metrics::Series*> gone;
-  expiry.advance(now_ns, [&](metrics::Series& series) { gone.push_back(&series); });
+  expiry.advance(
+      now_ns, [&](metrics::Series& series) { gone.push_back(&series); }, [](metrics::Series&) {});
   return gone;
 }
 
