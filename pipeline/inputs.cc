@@ -74,6 +74,18 @@ std::uint32_t Inputs::predecessor(std::uint32_t generation) const {
   return tail_ != nullptr ? tail_->predecessor(generation) : kNoGeneration;
 }
 
+std::vector<StoredGeneration> Inputs::take_changed() {
+  return tail_ != nullptr ? tail_->take_changed() : std::vector<StoredGeneration>();
+}
+
+void Inputs::shipped(std::uint32_t generation, std::uint64_t position) {
+  if (tail_ != nullptr) tail_->shipped(generation, position);
+}
+
+void Inputs::forget(std::uint32_t generation) {
+  if (tail_ != nullptr) tail_->forget(generation);
+}
+
 Rotations Inputs::rotations(std::uint32_t target) const {
   if (tail_ == nullptr || target >= tail_->rotations().size()) return {};
   return tail_->rotations()[target];

@@ -45,6 +45,11 @@ class Inputs {
   // its beginning there.
   std::uint32_t predecessor(std::uint32_t generation) const;
 
+  // As Tail's: what is to be stored of the files with a commit, and what need not be known again.
+  std::vector<StoredGeneration> take_changed();
+  void shipped(std::uint32_t generation, std::uint64_t position);
+  void forget(std::uint32_t generation);
+
   Rotations rotations(std::uint32_t target) const;
   const std::vector<std::string>& missing()
       const;  // file names (no globs) that did not exist at the start

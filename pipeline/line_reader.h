@@ -6,6 +6,11 @@
 // is no newline, so that a line which grows slowly is searched once. A line over the limit is
 // skipped in pieces; the cursor stays at its start until its newline is found, so whoever starts
 // again from the position finds the same line too long once.
+//
+// Every read begins kMarkBytes early and holds what stands there against the mark that the read
+// before it left: a file that was truncated and has grown again is found at once, without a system
+// call more. NUL bytes in front of a line (what a power cut, a hole or a writer without O_APPEND
+// leaves) are skipped and counted.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +19,8 @@
 #include <string_view>
 
 #include "pipeline/chunk.h"
+#include "pipeline/generation.h"
+#include "pipeline/inflated.h"
 
 namespace logtally::pipeline {
 
@@ -21,15 +28,19 @@ struct Cursor {
   std::uint64_t position = 0;  // start of the first line that was not given out
   std::uint64_t searched = 0;  // no newline in [position, searched)
   bool in_overlong = false;    // the line at `position` is over the limit
+  // Of what was read. The tail mark stands at `searched`; where it does not, the next read has
+  // nothing to hold its bytes against, and sets it. Head: as of a read from the beginning.
+  Marks marks = {};
 };
 
 // What a read gave; `bytes` is valid until the reader's next read().
 struct Lines {
   enum class Status : std::uint8_t {
-    lines,   // something below is not empty
-    more,    // a long line is being skipped: nothing yet, call again
-    end,     // no whole line behind the position now
-    failed,  // see `error`
+    lines,    // something below is not empty
+    more,     // a long line is being skipped: nothing yet, call again
+    end,      // no whole line behind the position now
+    changed,  // what stands before `searched` is not what was read there: truncated meanwhile
+    failed,   // see `error`
   };
   Status status = Status::end;
   int error = 0;             // errno
@@ -37,6 +48,7 @@ struct Lines {
   std::string_view bytes;
   std::uint64_t too_long_lines = 0;  // before `bytes`
   std::uint64_t too_long_bytes = 0;
+  std::uint64_t nul_bytes = 0;  // skipped before `bytes`
 };
 
 // Not thread-safe.
@@ -47,18 +59,21 @@ class LineReader {
   explicit LineReader(std::uint64_t line_bytes);
 
   // Moves the cursor behind what it gives.
-  Lines read(int fd, Cursor& cursor, Rest rest);
+  Lines read(const Bytes& file, Cursor& cursor, Rest rest);
 
   std::size_t capacity() const { return capacity_; }
 
  private:
-  bool skip_overlong(int fd, Cursor& cursor, Rest rest, Lines& lines);
+  ssize_t fetch(const Bytes& file, const Cursor& cursor, char* to, std::size_t size, Lines& lines);
+  bool skip_overlong(const Bytes& file, Cursor& cursor, Rest rest, Lines& lines);
+  bool skip_nuls(const Bytes& file, Cursor& cursor, std::size_t size, Lines& lines);
   std::size_t within_limit(const char* bytes, std::size_t size) const;
-  bool fill_prefix(int fd, const Cursor& cursor, std::size_t size, Lines& lines);
+  bool fill_prefix(const Bytes& file, const Cursor& cursor, std::size_t size, Lines& lines);
   void reserve(std::size_t bytes);
+  char* base() const { return buffer_.get() + kMarkBytes; }
 
   std::uint64_t line_bytes_;
-  std::size_t capacity_ = 0;  // without the padding
+  std::size_t capacity_ = 0;  // behind base(), without the padding
   std::unique_ptr<char[]> buffer_;
 };
 

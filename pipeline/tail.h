@@ -5,6 +5,13 @@
 // that lost its path is read to its end and until nothing came for `rotate_grace`, and only then is
 // its unterminated last line given out. A new file at the path is read once its predecessor has
 // been read to its end, so lines come in the order in which they were written.
+//
+// A truncated file's rest is looked for in a copy (copytruncate) and read from there as the end of
+// the old generation. Files that were rotated before anybody saw them are found by their names and
+// read, oldest first. Compressed ones (.gz, .zst) are known by what was compressed.
+//
+// Across a restart: take_changed() gives what is to be stored with a commit, TailOptions::stored
+// takes it back. What the files hold is held against it before a byte is read.
 #pragma once
 
 #include <chrono>
@@ -20,10 +27,12 @@
 #include "config/result.h"
 #include "pipeline/chunk.h"
 #include "pipeline/clock.h"
+#include "pipeline/generation.h"
 #include "pipeline/glob.h"
 #include "pipeline/line_reader.h"
 #include "pipeline/owned_fd.h"
 #include "pipeline/rotation.h"
+#include "pipeline/siblings.h"
 #include "pipeline/watcher.h"
 
 namespace logtally::pipeline {
@@ -36,7 +45,14 @@ struct TargetSpec {
   std::vector<std::string>
       exclude;  // globs; without a slash they are held against the last part of the name
   From from = From::end;
+  std::vector<std::string> rotated = {};  // globs of more names that rotation gives to its files
+  // Directories (absolute, without links) that links may lead into, besides the pattern's own and
+  // kLinkRoots. A path without wildcards leads wherever it leads: somebody has named it.
+  std::vector<std::string> roots = {};
 };
+
+inline constexpr std::string_view kLinkRoots[] = {"/var/log", "/var/lib/docker",
+                                                  "/var/lib/containers", "/var/lib/containerd"};
 
 enum class Watching : std::uint8_t { inotify, poll };
 
@@ -53,6 +69,12 @@ struct TailOptions {
   std::chrono::nanoseconds rotate_grace = std::chrono::seconds(5);
   std::size_t max_open_files = 512;
   std::uint32_t first_generation = 0;
+  // Of an earlier run: followed further at their positions where the files can be found. Those of
+  // targets that are no more are left alone.
+  std::vector<StoredGeneration> stored = {};
+  // Targets of an earlier run, besides those of `stored`: what has appeared meanwhile is read from
+  // its beginning, whatever `from` says.
+  std::vector<std::string> earlier_targets = {};
 };
 
 // Lives on the worker thread.
@@ -78,6 +100,16 @@ class Tail {
     return missing_;
   }  // file names (no globs) that did not exist at the start
   const std::vector<Rotations>& rotations() const { return rotations_; }  // by target
+  // Generations that have changed since the last call, and all marks as of what read() has given:
+  // to be stored in one transaction with what was counted. `counted` is the position behind the
+  // last chunk: whoever holds an unfinished record puts it back to where that begins. A generation
+  // that ends is among them (Life::finished).
+  std::vector<StoredGeneration> take_changed();
+  // Of what was shipped, to be stored as well.
+  void shipped(std::uint32_t generation, std::uint64_t position);
+  // A finished generation whose file is no more need not be known again.
+  void forget(std::uint32_t generation);
+
   std::vector<std::string> take_messages();  // what an operator should know, each change once
   std::size_t open_files() const { return open_files_; }
 
@@ -88,6 +120,18 @@ class Tail {
 
   Tail(std::vector<TargetSpec> targets, TailOptions options);
 
+  // tail.cc: reading
+  bool held_back(const Generation& generation) const;
+  std::optional<Chunk> read_generation(Generation& generation);
+  std::optional<Chunk> at_end(Generation& generation);
+  std::optional<Chunk> failed(Generation& generation, int error);
+  void give_up(Generation& generation);
+  void finish(Generation& generation);
+  Chunk chunk_of(Generation& generation, const Lines& lines);
+  void align(Generation& generation);
+  void enqueue(Generation& generation);
+
+  // tail_scan.cc: finding
   void look();
   void take_events();
   void scan();
@@ -95,29 +139,49 @@ class Tail {
   void settle_names(std::vector<Sighting>& sightings);
   void watch_directories(std::vector<std::string> directories);
   void apply(const Sighting& sighting);
+  void look_at(Generation& generation, std::uint64_t size, std::int64_t modified_ns);
+  void prune();
+  void erase(const Generation& generation);
+
+  // tail_rotation.cc: what becomes of files
   void start(const Sighting& sighting, Slot& slot, std::uint32_t predecessor);
+  Generation& add(std::uint32_t target, const std::string& path, const FileId& id);
   void adopt(const Sighting& sighting, Slot& slot);
   void lose_path(Slot& slot);
+  void retire(Generation& generation);
   void restart(Generation& generation, std::uint64_t size);
   void retire_idle();
-  void prune();
 
+  // tail_copies.cc: the same content in other files
+  enum class Kinship : std::uint8_t { stranger, copy, undecided };
+  Kinship kinship(const std::string& path, const FileId& id);
+  bool is_a_copy(const Sighting& sighting, Slot& slot);
+  bool at_home(const Generation& generation) const;
+  bool exists(const Generation& generation) const;
+  bool move_to_copy(Generation& generation);
+  std::uint32_t bridge(const std::string& path, std::uint32_t target, std::uint32_t previous);
+  void add_named(const std::string& path, std::uint32_t target,
+                 std::vector<Sibling>& siblings) const;
+
+  // tail_store.cc: across a restart
+  void restore();
+  void recognise(const std::vector<Sighting>& sightings);
+  bool verify(Generation& generation, const OwnedFd& fd, Inflated* inflated);
+  void lose_tail(Generation& generation, std::uint64_t size);
+
+  // tail_files.cc: descriptors and watches
   void watch(Generation& generation);
-  void enqueue(Generation& generation);
   bool open_file(Generation& generation);
+  int take_file(Generation& generation, const std::string& path, const FileId& id);
+  bool allowed(const Generation& generation, const OwnedFd& fd) const;
   void close_file(Generation& generation);
   void make_room();
   void spare_descriptors();
-  void align(Generation& generation);
-  bool held_back(const Generation& generation) const;
-  std::optional<Chunk> read_generation(Generation& generation);
-  std::optional<Chunk> at_end(Generation& generation);
-  void finish(Generation& generation);
-  Chunk chunk_of(const Generation& generation, const Lines& lines) const;
 
   Slot& slot_of(const std::string& path, std::uint32_t target);
   void complain(const std::string& path, const std::string& why);
   void forget_complaint(const std::string& path);
+  void touch(Generation& generation);
   Generation* find(std::uint32_t generation) const;
   Generation* find(const FileId& id) const;
 
@@ -136,6 +200,11 @@ class Tail {
   std::unordered_map<FileId, std::uint32_t, IdHash> by_id_;
   std::unordered_map<std::string, std::unique_ptr<Slot>> slots_;  // by path
   std::unordered_map<int, std::uint32_t> by_watch_;
+  std::unordered_map<std::string, std::vector<std::uint32_t>> by_home_;  // oldest first
+  std::unordered_map<FileId, std::uint32_t, IdHash> copies_;  // files that hold what these hold
+  std::vector<std::uint32_t> changed_;                        // for take_changed()
+  std::vector<bool> known_target_;                            // there was an earlier run with it
+  std::int64_t last_alive_ns_ = 0;  // wall clock of the last commit of an earlier run
   std::vector<int> directory_watches_;
   std::deque<std::uint32_t> ready_;   // generations that may have unread bytes, in turn
   std::deque<std::uint32_t> opened_;  // in the order in which a descriptor may be taken away
@@ -152,7 +221,8 @@ class Tail {
   std::size_t open_files_ = 0;
   std::size_t reads_since_look_ = 0;
   bool scan_wanted_ = true;
-  bool polling_ = false;  // some file or directory cannot be watched
+  bool look_soon_ = false;  // something is not decided
+  bool polling_ = false;    // some file or directory cannot be watched
   bool said_polling_ = false;
   bool said_spare_ = false;
   std::chrono::nanoseconds next_scan_{0};

@@ -1,0 +1,228 @@
+// The tail across a restart: what is to be stored of its generations, and how they are known again.
+#include <algorithm>
+#include <utility>
+
+#include "pipeline/content.h"
+#include "pipeline/file_status.h"
+#include "pipeline/siblings.h"
+#include "pipeline/tail_generation.h"
+
+namespace logtally::pipeline {
+
+std::vector<StoredGeneration> Tail::take_changed() {
+  std::vector<StoredGeneration> stored;
+  stored.reserve(changed_.size());
+  for (const std::uint32_t number : changed_) {
+    Generation* const generation = find(number);
+    if (generation == nullptr || !std::exchange(generation->changed, false)) continue;
+    Cursor& cursor = generation->cursor;
+    // The head grows with the file.
+    const bool grows =
+        cursor.marks.head.length < kHeadBytes && cursor.searched > cursor.marks.head.length;
+    if (grows && generation->fd && generation->container == Container::plain) {
+      if (const auto head = head_now(generation->bytes(), cursor.marks.head))
+        cursor.marks.head = *head;
+    }
+    stored.push_back({
+        .number = number,
+        .target = targets_[generation->target].name,
+        .path = generation->path,
+        .id = generation->id,
+        .container = generation->container,
+        .life = generation->over      ? Life::finished
+                : generation->rotated ? Life::rotated
+                                      : Life::followed,
+        .in_overlong = cursor.in_overlong,
+        .predecessor = generation->predecessor,
+        .counted = cursor.position,
+        .shipped = generation->shipped,
+        .seen_ns = options_.clock.wall_ns(),
+        .marks = cursor.marks,
+    });
+  }
+  changed_.clear();
+  return stored;
+}
+
+void Tail::shipped(std::uint32_t generation, std::uint64_t position) {
+  Generation* const found = find(generation);
+  if (found == nullptr || found->shipped == position) return;
+  found->shipped = position;
+  touch(*found);
+}
+
+void Tail::forget(std::uint32_t generation) {
+  const Generation* const found = find(generation);
+  if (found == nullptr || !found->over) return;
+  const auto slot = slots_.find(found->path);
+  if (slot != slots_.end() && slot->second->generation == generation) return;
+  std::erase(over_, generation);
+  erase(*found);
+}
+
+// The generations of an earlier run, as if they had been left alone since; nothing is looked at.
+void Tail::restore() {
+  known_target_.assign(targets_.size(), false);
+  const auto index_of = [&](const std::string& name) {
+    const auto found = std::find_if(targets_.begin(), targets_.end(),
+                                    [&](const TargetSpec& target) { return target.name == name; });
+    return static_cast<std::size_t>(found - targets_.begin());
+  };
+  for (const std::string& name : options_.earlier_targets) {
+    if (const std::size_t index = index_of(name); index < targets_.size())
+      known_target_[index] = true;
+  }
+  std::sort(
+      options_.stored.begin(), options_.stored.end(),
+      [](const StoredGeneration& a, const StoredGeneration& b) { return a.number < b.number; });
+  for (const StoredGeneration& stored : options_.stored) {
+    next_generation_ = std::max(next_generation_, stored.number + 1);
+    last_alive_ns_ = std::max(last_alive_ns_, stored.seen_ns);
+    const std::size_t index = index_of(stored.target);
+    if (index == targets_.size()) continue;
+    known_target_[index] = true;
+    const std::uint32_t next = std::exchange(next_generation_, stored.number);
+    Generation& generation = add(static_cast<std::uint32_t>(index), stored.path, stored.id);
+    next_generation_ = next;
+    generation.seen_scan = 0;
+    generation.predecessor = stored.predecessor;
+    generation.container = stored.container;
+    generation.shipped = stored.shipped;
+    generation.cursor = {.position = stored.counted,
+                         .searched = stored.counted,
+                         .in_overlong = stored.in_overlong,
+                         .marks = stored.marks};
+    generation.unverified = true;
+    generation.changed = false;
+    if (stored.life == Life::followed) {
+      Slot& slot = slot_of(stored.path, generation.target);
+      slot.previous = slot.generation;
+      slot.generation = stored.number;
+      continue;
+    }
+    generation.rotated = true;
+    for (const std::string& active : active_names(name_of(stored.path))) {
+      const std::string home = directory_of(stored.path) + '/' + active;
+      if (!by_home_.contains(home) && status_of(home).error != 0) continue;
+      std::erase(by_home_[generation.home], stored.number);
+      generation.home = home;
+      by_home_[home].push_back(stored.number);
+      break;
+    }
+    if (stored.life == Life::finished) {
+      generation.over = true;
+      over_.push_back(stored.number);
+    } else {
+      retire(generation);
+    }
+  }
+  changed_.clear();
+}
+
+// Holds what is at the paths now against what was remembered, before anything is decided: by
+// device, inode and birth; by inode and birth; by content.
+void Tail::recognise(const std::vector<Sighting>& sightings) {
+  std::unordered_map<std::uint64_t, std::vector<Generation*>> by_inode;
+  for (const auto& [number, generation] : generations_) {
+    if (generation->unverified) by_inode[generation->id.inode].push_back(generation.get());
+  }
+  const auto rekey = [&](Generation& generation, const FileId& id) {
+    const auto same = by_id_.find(generation.id);
+    if (same != by_id_.end() && same->second == generation.number) by_id_.erase(same);
+    generation.id = id;
+    if (id != FileId{}) by_id_[id] = generation.number;
+  };
+  for (const Sighting& sighting : sightings) {
+    if (sighting.observed.kind != Observed::Kind::file) continue;
+    const FileId& id = sighting.observed.id;
+    Generation* known = nullptr;
+    if (const auto found = by_inode.find(id.inode); found != by_inode.end()) {
+      // Several of one file: it was truncated, and the last is what it is now.
+      for (Generation* const candidate : found->second) {
+        if (likeness(candidate->id, id) == Likeness::none || !candidate->unverified) continue;
+        const bool followed = !candidate->over;
+        if (known == nullptr || (followed && known->over) ||
+            (followed == !known->over && candidate->number > known->number))
+          known = candidate;
+      }
+    }
+    if (known == nullptr) {  // moved here from another file system, restored
+      const auto slot = slots_.find(sighting.path);
+      Generation* const former = slot == slots_.end() ? nullptr : find(slot->second->generation);
+      if (former == nullptr || !former->unverified || former->over ||
+          former->cursor.marks.tail.offset < kMarkBytes || exists(*former))
+        continue;
+      const OwnedFd fd = open_to_read(sighting.path);
+      if (!fd || status_of(fd).id != id || !holds(fd.get(), former->cursor.marks)) continue;
+      rekey(*former, id);
+      known = former;
+    }
+    if (known->over && known->container != Container::plain) {
+      rekey(*known, id);
+      known->unverified = false;
+      continue;
+    }
+    const OwnedFd fd = open_to_read(sighting.path);
+    if (!fd) {  // later, when it can be opened
+      rekey(*known, id);
+      continue;
+    }
+    if (status_of(fd).id != id) continue;
+    std::unique_ptr<Inflated> inflated;
+    if (known->container != Container::plain) inflated = Inflated::open(known->container, fd.get());
+    if (verify(*known, fd, inflated.get())) {
+      rekey(*known, id);
+      if (!known->over && options_.follow) {
+        watch(*known);
+        scan_wanted_ = true;  // for what was written before the watch
+      }
+      known->looked_size = sighting.observed.size;
+      known->modified_ns = sighting.modified_ns;
+      known->known_size = known->container == Container::plain ? sighting.observed.size : 0;
+      const bool longer = sighting.observed.size > known->cursor.searched;
+      if (longer || known->container != Container::plain) enqueue(*known);
+    } else if (sighting.path == known->path && !known->over) {
+      rekey(*known, id);
+      restart(*known, sighting.observed.size);
+    } else {
+      rekey(*known, {});  // the inode is another's now
+    }
+  }
+}
+
+// Is it what it was? Once, before the first read of a generation of an earlier run.
+bool Tail::verify(Generation& generation, const OwnedFd& fd, Inflated* inflated) {
+  const Bytes bytes(fd.get(), inflated);
+  const auto facts = facts_of(bytes, generation.cursor.marks, ContentFacts::Occasion::restart);
+  if (!facts) return false;
+  switch (judge(*facts)) {
+    case Content::another:
+      return false;
+    case Content::tail_lost:
+      lose_tail(generation, status_of(fd).size);
+      break;
+    case Content::same:
+      break;
+  }
+  generation.unverified = false;
+  return true;
+}
+
+// A power cut took the end of the file: what was counted of it stays counted, and what comes now is
+// new.
+void Tail::lose_tail(Generation& generation, std::uint64_t size) {
+  Cursor& cursor = generation.cursor;
+  if (cursor.position > size) {
+    rotations_[generation.target].lost_tail_bytes += cursor.position - size;
+    messages_.push_back(generation.path + " has lost its last " +
+                        std::to_string(cursor.position - size) +
+                        " bytes, which have been counted; goes on at its end");
+    cursor.position = cursor.searched = size;
+    cursor.in_overlong = false;
+    touch(generation);
+  }
+  cursor.marks.tail = {};
+  std::erase_if(cursor.marks.ladder, [&](const Mark& rung) { return rung.offset > size; });
+}
+
+}  // namespace logtally::pipeline
