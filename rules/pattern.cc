@@ -731,6 +731,32 @@ void link(std::vector<Step>& steps) {
   }
 }
 
+SwiftSteps swift_of(const std::vector<Step>& steps) {
+  std::string head;
+  std::vector<SwiftSteps::Piece> pieces;
+  for (const Step& step : steps) {
+    std::string& literal = pieces.empty() ? head : pieces.back().literal;
+    switch (step.part) {
+      case Part::literal:
+        literal += step.literal;
+        break;
+      case Part::blank:
+        literal += ' ';
+        break;
+      case Part::word:
+      case Part::text:
+        pieces.push_back({.output = step.output, .any_text = step.part == Part::text});
+        break;
+      case Part::time:
+      case Part::level:
+        return {};
+      case Part::end:
+        break;
+    }
+  }
+  return {head, pieces};
+}
+
 std::size_t count_header_blanks(const std::vector<Step>& steps) {
   const std::size_t size = steps.size();  // time ... blank text end
   if (size < 4 || steps.front().part != Part::time || steps[size - 2].part != Part::text ||
@@ -782,6 +808,7 @@ std::variant<Pattern, PatternFault> Pattern::compile(std::string_view source, Pa
     pattern.literal_suffix_ = parsed.steps[parsed.steps.size() - 2].literal;
   pattern.first_bytes_ = parsed.steps.front().first_bytes;
   pattern.first_mask_ = parsed.steps.front().first_mask;
+  if (use == PatternUse::message) pattern.swift_ = swift_of(parsed.steps);
   pattern.steps_ = std::move(parsed.steps);
   return pattern;
 }

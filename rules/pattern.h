@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "rules/level.h"
+#include "rules/swift_steps.h"
 #include "rules/timestamp.h"
 
 namespace logtally::rules {
@@ -93,6 +94,10 @@ class Pattern {
   // The same for a text behind which kReadableBehindText bytes may be read.
   static constexpr std::size_t kReadableBehindText = 64;
   bool match_roomy(std::string_view text, std::span<std::string_view> captures) const {
+    if (text.size() < minimum_length_) return false;
+    const SwiftSteps::Outcome outcome = swift_.match(text, captures);
+    if (outcome != SwiftSteps::Outcome::unsure) [[likely]]
+      return outcome == SwiftSteps::Outcome::fits;
     return may_match(text) && fit_roomy(text, captures);
   }
 
@@ -153,6 +158,7 @@ class Pattern {
                  std::span<std::string_view> captures, ShapedValues* shaped) const;
 
   std::vector<Step> steps_;  // ends with Part::end
+  SwiftSteps swift_;         // the same, where there is a swift way
   std::vector<Capture> captures_;
   std::optional<TimeLayout> layout_;
   std::size_t minimum_length_ = 0;
