@@ -125,6 +125,7 @@ class Compiler {
   void compile_value(const Document& document, const Node& node, Action& action, RuleNames& names);
   void compile_unit(const Document& document, const Node& node, const Metric& metric,
                     Action& action);
+  void simplify(Rule& rule) const;
   void gather_label_inputs(Rule& rule, const RuleNames& names);
   void build_dispatch();
 

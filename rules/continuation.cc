@@ -50,20 +50,8 @@ bool belongs_to_logging_error(std::string_view line) {
 }  // namespace
 
 void Continuation::begin(std::string_view line, LineFit fit) {
-  logging_error_ = false;
-  place_ = Place::plain;
-  switch (fit) {
-    case LineFit::complete:
-      above_ = Above::closed;
-      return;
-    case LineFit::joins:
-      above_ = Above::joins;
-      break;
-    case LineFit::format:
-    case LineFit::none:
-      above_ = Above::stands;
-      break;
-  }
+  stand_below(fit);
+  if (fit == LineFit::complete) return;
   // A traceback may begin on the record's own line: `ERROR:    Traceback (most recent call last):`.
   line = without_return(line);
   if (line.ends_with(kTraceback)) place_ = line.ends_with(kGroup) ? Place::raised : Place::frames;

@@ -51,7 +51,12 @@ class Continuation {
   // of it).
   Line next(std::string_view line, LineFit fit) {
     if (fit == LineFit::none) return unfit(line);
-    begin(line, fit);
+    const char last = line.empty() ? '\0' : line.back();
+    if (last == ':' || last == '\r') {  // a traceback may begin on it
+      begin(line, fit);
+    } else {
+      stand_below(fit);
+    }
     return Line::record;
   }
 
@@ -75,6 +80,14 @@ class Continuation {
   };
 
   void begin(std::string_view line, LineFit fit);
+  // The next line stands below a record of this kind, with nothing open.
+  void stand_below(LineFit fit) {
+    above_ = fit == LineFit::joins      ? Above::joins
+             : fit == LineFit::complete ? Above::closed
+                                        : Above::stands;
+    place_ = Place::plain;
+    logging_error_ = false;
+  }
   Line unfit(std::string_view line);
   Line begin_bare(std::string_view line);
   Line continue_with(Place place) {

@@ -5,11 +5,13 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rules/dispatch.h"
@@ -45,22 +47,54 @@ class LabelMemo {
     std::uint16_t over_max = 0;  // labels, by bit, whose value was beyond their `max`
   };
 
-  // One input: the bytes, and what tells equal bytes of another meaning apart. Where `roomy`, eight
-  // bytes behind the data may be read.
-  struct Part {
-    const char* data = nullptr;
-    std::uint32_t size = 0;
-    std::uint32_t meaning = 0;
-    bool roomy = false;
+  // A key in the making: what the labels depend on, in words.
+  struct Key {
+    std::uint64_t* next = nullptr;
+    std::uint64_t hash = 0x9E3779B97F4A7C15ULL;
+
+    void add(std::uint64_t word) {
+      *next++ = word;
+      hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
+      hash ^= hash >> 32;
+    }
   };
   static constexpr std::size_t kMaxParts = 16;
   static constexpr std::size_t kMaxPartBytes = 512;
 
   explicit LabelMemo(std::size_t actions) : actions_(actions) {}
 
-  // The cells of this key, unresolved when it is new. Valid until the next find(). Hashed and
-  // compared where the inputs stand, in words: nothing is copied for a key that is known.
-  Cell* find(std::span<const Part> key);
+  // begin(), then add() for each input, at most kMaxParts of kMaxPartBytes; then find(). One key at
+  // a time. Inputs are hashed and compared where they stand, in words.
+  Key begin() { return {.next = key_.data()}; }
+  // One input: the bytes, and what tells equal bytes of another meaning apart. Where `roomy`, eight
+  // bytes behind the data may be read.
+  static void add(Key& key, std::string_view bytes, std::uint32_t meaning, bool roomy) {
+    key.add(std::uint64_t{meaning} << 32 | bytes.size());
+    const char* p = bytes.data();
+    std::size_t left = bytes.size();
+    std::uint64_t word = 0;
+    for (; left >= 8; p += 8, left -= 8) {
+      std::memcpy(&word, p, 8);
+      key.add(word);
+    }
+    if (left == 0) return;
+    if (roomy) {
+      std::memcpy(&word, p, 8);
+      word &= (std::uint64_t{1} << left * 8) - 1;
+    } else {
+      word = 0;
+      std::memcpy(&word, p, left);
+    }
+    key.add(word);
+  }
+  // The cells of this key, unresolved when it is new. Valid until the next find().
+  Cell* find(const Key& key) {
+    for (std::size_t at = key.hash & mask_; entries_[at].cells != 0; at = (at + 1) & mask_) {
+      const Entry& entry = entries_[at];
+      if (entry.hash == key.hash && is_key(entry, key)) return &cells_[entry.cells - 1];
+    }
+    return make(key);
+  }
 
  private:
   static constexpr std::size_t kMaxEntries = 4096;
@@ -70,11 +104,22 @@ class LabelMemo {
     std::uint32_t key = 0;    // into words_
     std::uint32_t cells = 0;  // into cells_; + 1, 0 is free
   };
+  // Keys of one rule have the same number of parts, and a part's first word tells its length:
+  // different keys differ in a word before either ends.
+  bool is_key(const Entry& entry, const Key& key) const {
+    const std::uint64_t* stored = words_.data() + entry.key;
+    for (const std::uint64_t* word = key_.data(); word != key.next; ++word, ++stored) {
+      if (*word != *stored) return false;
+    }
+    return true;
+  }
+  Cell* make(const Key& key);
   void grow();
 
   std::size_t actions_;
   std::size_t used_ = 0;
-  std::vector<Entry> entries_;
+  std::vector<Entry> entries_ = std::vector<Entry>(8);  // a power of two
+  std::size_t mask_ = 7;                                // of the places in them
   std::vector<std::uint64_t> words_;
   std::vector<std::uint64_t> key_ =  // the words of the key that is looked up
       std::vector<std::uint64_t>(kMaxParts * (kMaxPartBytes / 8 + 2));
@@ -139,7 +184,6 @@ struct Delta {
   // Working memory of count(), kept so that nothing is allocated per record.
   Scope scope;
   std::vector<RuleIndex> candidates;
-  std::array<LabelMemo::Part, LabelMemo::kMaxParts> label_key;
   std::vector<LabelMemo::Cell> loose_cells;  // of labels too long to remember
   std::string table_key;
   std::vector<std::string> texts;  // columns on their way into a table

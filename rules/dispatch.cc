@@ -260,8 +260,8 @@ bool Dispatch::another_before(SlotId slot, FieldId field, const Event& event) co
   return false;
 }
 
-std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFields& known,
-                                                std::vector<RuleIndex>& buffer) const {
+std::span<const RuleIndex> Dispatch::gather(Scope& scope, const WellKnownFields& known,
+                                            std::vector<RuleIndex>& buffer) const {
   // Most records meet the rules of one list; only where there are several is anything copied and
   // sorted.
   const std::vector<RuleIndex>* only = nullptr;
@@ -297,8 +297,7 @@ std::span<const RuleIndex> Dispatch::candidates(Scope& scope, const WellKnownFie
         take(by_level_[static_cast<std::size_t>(parse_level(scope.text(level)))]);
     }
   }
-  if (prefixes_.size() > 1 && scope.has_message() && !scope.message().empty() &&
-      begins_prefix_[static_cast<unsigned char>(scope.message().front())]) {
+  if (may_begin_prefix(scope)) {
     std::string_view rest = scope.message();
     const PrefixNode* node = &prefixes_[0];
     while (node != nullptr && !rest.empty()) {

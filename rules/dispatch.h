@@ -37,19 +37,14 @@ class Dispatch {
   // all but the message's, and on the level: Event::header_rules.
   std::vector<RuleIndex> of_header(Scope& scope, const WellKnownFields& known) const;
 
-  // Whether it is clear at a glance that no rule may match.
-  bool has_none(Scope& scope) const {
-    const Event& event = scope.event();
-    if (event.header_rules == nullptr || !event.header_rules->empty() || files_message_)
-      return false;
-    if (prefixes_.size() == 1 || !scope.has_message()) return true;
-    const std::string_view message = scope.message();
-    return message.empty() || !begins_prefix_[static_cast<unsigned char>(message.front())];
-  }
-
   // The rules that may match, in ascending order; valid until the next call with the same buffer.
   std::span<const RuleIndex> candidates(Scope& scope, const WellKnownFields& known,
-                                        std::vector<RuleIndex>& buffer) const;
+                                        std::vector<RuleIndex>& buffer) const {
+    // Where the header is known and the message begins no prefix, what the header gives is all.
+    const std::vector<RuleIndex>* const of_header = scope.event().header_rules;
+    if (of_header != nullptr && !files_message_ && !may_begin_prefix(scope)) return *of_header;
+    return gather(scope, known, buffer);
+  }
 
  private:
   struct Values {  // of one field
@@ -79,6 +74,13 @@ class Dispatch {
     bool first;             // the slot is the first candidate of the field
   };
 
+  bool may_begin_prefix(Scope& scope) const {
+    if (prefixes_.size() == 1 || !scope.has_message()) return false;
+    const std::string_view message = scope.message();
+    return !message.empty() && begins_prefix_[static_cast<unsigned char>(message.front())];
+  }
+  std::span<const RuleIndex> gather(Scope& scope, const WellKnownFields& known,
+                                    std::vector<RuleIndex>& buffer) const;
   // Calls take(rules) for the lists that a filled slot leads to.
   template <class Take>
   void of_slot(SlotId slot, Scope& scope, Take&& take) const;

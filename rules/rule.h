@@ -117,6 +117,18 @@ struct Action {
       0;  // take: number of the row's first column in the Scope; behind the last: $elapsed
 };
 
+// What most actions are: they count one, or a field as it stands. No `if`, no exemplar, no ttl, no
+// quantity; labels that can be remembered.
+struct PlainAction {
+  std::optional<Ref> value;   // none: `fixed`
+  std::int8_t shift = 0;      // as in Action
+  bool not_negative = false;  // what is less than zero is skipped
+  bool observes = false;      // else it adds
+  metrics::Decimal fixed;
+
+  static std::optional<PlainAction> of(const Action& action, metrics::MetricType type);
+};
+
 // The columns of `store: skill_invocation`.
 inline constexpr std::array<std::string_view, 7> kInvocationColumns = {
     "skill_name", "tool_name", "duration_ms", "success", "error_type", "tokens_used", "model_used"};
@@ -146,7 +158,8 @@ struct Rule {
   std::vector<std::string> let_names;
   std::vector<Expression> lets;
   std::vector<Action> actions;
-  std::vector<Ref> label_inputs;  // all that the labels of all actions depend on
+  std::vector<PlainAction> plain;  // the same, when all of them are plain; else empty
+  std::vector<Ref> label_inputs;   // all that the labels of all actions depend on
 };
 
 }  // namespace logtally::rules

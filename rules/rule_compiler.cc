@@ -185,6 +185,7 @@ void Compiler::compile_rule(const RuleEntry& entry) {
   rule.captures = names.captures.size();
   rule.capture_names = names.captures;
   gather_label_inputs(rule, names);
+  simplify(rule);
   if (enabled) set_->rules_.push_back(std::move(rule));
 }
 
@@ -702,6 +703,42 @@ void Compiler::compile_action_labels(const Document& document, const Node* node,
     for (const Ref& ref : expression.refs()) {
       if (ref.source == Ref::Source::row) action.loose = true;
     }
+  }
+}
+
+std::optional<PlainAction> PlainAction::of(const Action& action, metrics::MetricType type) {
+  if (action.only_if || !action.exemplar.empty() || action.loose || action.expires ||
+      action.quantity || action.multiplier != 1 || (action.value && !action.value_ref))
+    return std::nullopt;
+  PlainAction plain{.value = action.value_ref, .shift = action.shift, .fixed = {}};
+  switch (action.kind) {
+    case Action::Kind::inc:
+      plain.fixed = metrics::Decimal::of(1);
+      return plain;
+    case Action::Kind::dec:
+      plain.fixed = metrics::Decimal::of(-1);
+      return plain;
+    case Action::Kind::add:
+      plain.not_negative = type == metrics::MetricType::counter;
+      return plain;
+    case Action::Kind::observe:
+      plain.observes = true;
+      return plain;
+    default:
+      return std::nullopt;
+  }
+}
+
+void Compiler::simplify(Rule& rule) const {
+  for (const Action& action : rule.actions) {
+    std::optional<PlainAction> plain;
+    if (action.kind < Action::Kind::remove)
+      plain = PlainAction::of(action, set_->families_[action.family].type);
+    if (!plain) {
+      rule.plain.clear();
+      return;
+    }
+    rule.plain.push_back(*plain);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <re2/re2.h>
 
 #include "rules/json_decoder.h"
+#include "rules/short_decimal.h"
 
 namespace logtally::rules {
 namespace {
@@ -74,6 +75,46 @@ Number value_of(const Action& action, Scope& scope) {
   return number;
 }
 
+// Whether a field is plainly the text that it is to be; else passes() knows.
+bool passes_at_once(const Condition& condition, Scope& scope) {
+  if (condition.test.kind != Test::Kind::equal) return false;
+  const Token token = scope.token(condition.field);
+  const std::string& wanted = condition.test.text;
+  if (token.kind != TokenKind::string || token.escaped || token.size != wanted.size()) return false;
+  const char* a = token.data;
+  const char* b = wanted.data();
+  std::size_t left = wanted.size();
+  const auto same_word = [&] {
+    std::uint64_t x;
+    std::uint64_t y;
+    std::memcpy(&x, a, sizeof x);
+    std::memcpy(&y, b, sizeof y);
+    return x == y;
+  };
+  if (left < 8) return std::memcmp(a, b, left) == 0;
+  for (; left > 8; a += 8, b += 8, left -= 8) {
+    if (!same_word()) return false;
+  }
+  a -= 8 - left;  // the last eight
+  b -= 8 - left;
+  return same_word();
+}
+
+// The value that a plain action reads, in the metric's unit.
+Number plain_value(const PlainAction& plain, const Action& action, Scope& scope) {
+  const Token token = scope.token(*plain.value);
+  Number number;
+  const bool in_record =
+      plain.value->source == Ref::Source::capture || plain.value->source == Ref::Source::field;
+  if (in_record && token.kind == TokenKind::string && !token.escaped &&
+      read_short_decimal(token.data, token.size, plain.shift, number.value)) [[likely]]
+    return number;
+  number = value_of(action, scope);
+  if (number.usable && number.value.negative() && plain.not_negative)
+    return Number::skip(SkipReason::negative);
+  return number;
+}
+
 }  // namespace
 
 bool passes(const Test& test, const Ref& field, Scope& scope) {
@@ -129,7 +170,8 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* t
   for (std::size_t i = 0; i < rule.conditions.size(); ++i) {
     const Condition& condition = rule.conditions[i];
     if (trace == nullptr && rule.decided == i) continue;
-    if (passes(condition.test, condition.field, scope)) continue;
+    if (passes_at_once(condition, scope) || passes(condition.test, condition.field, scope))
+      continue;
     if (trace != nullptr)
       trace->rule_failed(rule, condition.name, scope.text(scope.token(condition.field)));
     return false;
@@ -193,11 +235,14 @@ bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
     if (!matches(rule, scope, delta, trace)) return;
     matched = true;
     if (trace != nullptr) trace->rule_matched(rule);
+    if (trace == nullptr && !rule.plain.empty() && delta.timers.empty()) {
+      act_plainly(rule, index, scope, delta);
+      return;
+    }
     act(rule, index, scope, delta, trace);
     if (trace != nullptr) trace->rule_done(rule);
   };
   if (trace == nullptr) {
-    if (dispatch_.has_none(scope)) return false;
     for (const RuleIndex index : dispatch_.candidates(scope, known_, delta.candidates)) one(index);
   } else {
     for (std::size_t index = 0; index < rules_.size(); ++index) one(static_cast<RuleIndex>(index));
@@ -212,6 +257,38 @@ std::optional<std::vector<RuleIndex>> RuleSet::header_rules(const Event& event) 
   Scope scope(plan_, known_);
   scope.begin(event);
   return dispatch_.of_header(scope, known_);
+}
+
+void RuleSet::act_plainly(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const {
+  metrics::RuleTotals& totals = delta.rules[index];
+  ++totals.matched;
+  LabelMemo::Cell* cell = nullptr;  // of the first action
+  for (std::size_t i = 0; i < rule.plain.size(); ++i) {
+    const PlainAction& plain = rule.plain[i];
+    const auto skip = [&](SkipReason reason) {
+      ++totals.skipped[i][static_cast<std::size_t>(reason)];
+    };
+    Number number{.value = plain.fixed};
+    if (plain.value) {
+      number = plain_value(plain, rule.actions[i], scope);
+      if (!number.usable) [[unlikely]] {
+        skip(number.reason);
+        continue;
+      }
+    }
+    // Only now that there is something to count may a series be born.
+    if (cell == nullptr) cell = cells(rule, index, scope, delta);
+    LabelMemo::Cell& found = cell[i];
+    if (found.state != LabelMemo::Cell::State::found &&
+        !prepare(rule.actions[i], scope, delta, found)) {
+      skip(found.reason);
+      continue;
+    }
+    const bool done = plain.observes ? delta.series.observe(*found.series, number.value)
+                                     : delta.series.add(*found.series, number.value);
+    if (!done) [[unlikely]]
+      skip(SkipReason::over_limit);
+  }
 }
 
 void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
@@ -323,27 +400,25 @@ void RuleSet::act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta,
 // combination.
 LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
                                 Delta& delta) const {
-  std::array<LabelMemo::Part, LabelMemo::kMaxParts>& key = delta.label_key;
   const auto loose = [&] {
     delta.loose_cells.assign(rule.actions.size(), {});
     return delta.loose_cells.data();
   };
-  if (rule.label_inputs.size() > key.size()) return loose();
-  std::size_t parts = 0;
+  if (rule.label_inputs.size() > LabelMemo::kMaxParts) return loose();
+  LabelMemo& memo = delta.memos[index];
+  LabelMemo::Key key = memo.begin();
   for (const Ref& ref : rule.label_inputs) {
     const Token token = scope.token(ref);
     if (token.size > LabelMemo::kMaxPartBytes) return loose();
     // Why there is no value is not in the key.
     if (ref.source == Ref::Source::let && !token.present()) return loose();
-    key[parts++] = {
-        .data = token.data,
-        .size = token.size,
-        .meaning =
-            static_cast<std::uint32_t>(token.kind) << 1 | static_cast<std::uint32_t>(token.escaped),
+    LabelMemo::add(
+        key, token.text(),
+        static_cast<std::uint32_t>(token.kind) << 1 | static_cast<std::uint32_t>(token.escaped),
         // It stands in the record, or in the copy of a part of it.
-        .roomy = ref.source == Ref::Source::field || ref.source == Ref::Source::capture};
+        ref.source == Ref::Source::field || ref.source == Ref::Source::capture);
   }
-  return delta.memos[index].find({key.data(), parts});
+  return memo.find(key);
 }
 
 std::string_view allowed_value(const LabelPolicy& policy, std::string_view value, Delta& delta,

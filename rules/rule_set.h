@@ -110,6 +110,8 @@ class RuleSet {
   bool matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* trace) const;
   bool fit_patterns(const Rule& rule, Scope& scope, Delta& delta) const;
   void act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const;
+  // The same for a rule with plain actions, while no timer waits and nobody listens.
+  void act_plainly(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const;
   LabelMemo::Cell* cells(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta) const;
   // The cell's series, looked up or counted once more; false: refused, for cell.reason.
   bool prepare(const Action& action, Scope& scope, Delta& delta, LabelMemo::Cell& cell) const;

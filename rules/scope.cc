@@ -28,15 +28,6 @@ Token text_token(std::string_view text) {
 
 }  // namespace
 
-void Scope::begin(const Event& event) {
-  event_ = &event;
-  overlay_ = nullptr;  // it was the record before's
-  scratch_.clear();
-  message_known_ = false;
-  message_there_ = false;
-  message_ = {};
-}
-
 void Scope::make_room_for_lets() {
   let_values_.resize(lets_.size());
   let_known_.resize(lets_.size());

@@ -62,7 +62,14 @@ class Scope {
   Scope(const FieldPlan& plan, const WellKnownFields& known) : plan_(&plan), known_(&known) {}
 
   // The record that is looked at from now on; borrowed until the next begin().
-  void begin(const Event& event);
+  void begin(const Event& event) {
+    event_ = &event;
+    overlay_ = nullptr;  // it was the record before's
+    scratch_.clear();
+    message_known_ = event.known_message.data() != nullptr && event.rest.empty();
+    message_there_ = message_known_;
+    message_ = event.known_message;
+  }
   // The rule that is looked at now.
   void enter(std::span<const Expression> lets) {
     captured_ = 0;
@@ -70,7 +77,7 @@ class Scope {
     overlay_ = nullptr;
     lets_ = lets;
     if (lets.size() > let_known_.size()) make_room_for_lets();
-    std::fill_n(let_known_.begin(), lets.size(), std::uint8_t{0});
+    for (std::size_t i = 0; i < lets.size(); ++i) let_known_[i] = 0;
   }
   // The rule's captures, for its patterns to fill; data() == null: not captured.
   std::span<std::string_view> captures(std::size_t count) {
