@@ -144,7 +144,10 @@ int check(const config::CommandLine& line, const config::Environment& environmen
   }
   std::fputs(text.c_str(), stdout);
   // The streams for programs hold findings and nothing else.
-  if (line.format != "human" && !quiet) std::fprintf(stderr, "%s\n", result.summary.c_str());
+  if (line.format != "human" && !quiet) {
+    if (!result.note.empty()) std::fprintf(stderr, "note: %s\n", result.note.c_str());
+    std::fprintf(stderr, "%s\n", result.summary.c_str());
+  }
   if (std::fflush(stdout) != 0) return kExitWrong;
   if (errors > 0) return kExitWrong;
   return warnings > 0 && line.strict ? kExitWarnings : kExitSuccess;

@@ -85,6 +85,7 @@ std::string counted(std::size_t number, std::string_view noun) {
 }
 
 CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) {
+  const double begin = thread_cpu_ns();
   CheckResult result;
   result.diagnostics = std::move(found);
   config::Diagnostics& diagnostics = result.diagnostics;
@@ -94,7 +95,9 @@ CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) 
   for (const rules::RuleSet::Source& source : files.sources)
     allowances.read(*source.document, diagnostics);
   result.rules = rules::RuleSet::compile(files.sources, diagnostics, rules::RuleSet::Lints::all);
-  check_regexes(files.own(), RegexCare::check, diagnostics);
+  result.note = check_regexes(files.own(), RegexCare::check,
+                              regex_budget(RegexCare::check, thread_cpu_ns() - begin), diagnostics)
+                    .note();
   if (diagnostics.has_errors()) result.rules = nullptr;
   check_targets(subject, diagnostics);
   const config::Limits limits = subject.settings ? subject.settings->limits : config::Limits{};
@@ -141,7 +144,9 @@ CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) 
 std::string checked_text(const CheckResult& result, bool colour, std::size_t limit) {
   std::string text = result.introduction.empty() ? "" : result.introduction + "\n";
   const std::string findings = result.diagnostics.render(colour, limit);
-  return text + findings + (findings.empty() ? "" : "\n") + result.summary + "\n";
+  text += findings + (findings.empty() ? "" : "\n");
+  if (!result.note.empty()) text += "note: " + result.note + "\n";
+  return text + result.summary + "\n";
 }
 
 }  // namespace logtally::cli

@@ -25,6 +25,7 @@ struct CheckSubject {
 struct CheckResult {
   std::shared_ptr<const rules::RuleSet> rules;  // null: there are errors
   config::Diagnostics diagnostics;
+  std::string note;          // what was not looked at thoroughly, or empty
   std::string introduction;  // with a sample: what was checked against what
   std::string summary;       // "rules.d: 4 files, 14 rules, 37 metrics: 2 errors, 1 warning"
 };

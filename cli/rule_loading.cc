@@ -22,7 +22,8 @@ bool is_rule_file(const fs::path& path) {
          !name.ends_with("_test.yaml");
 }
 
-std::vector<std::string> files_of(const std::string& path, config::Diagnostics& diagnostics) {
+std::vector<std::string> files_of(const std::string& path, const config::Place& named_at,
+                                  config::Diagnostics& diagnostics) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return {path};
   std::vector<std::string> files;
@@ -30,9 +31,26 @@ std::vector<std::string> files_of(const std::string& path, config::Diagnostics& 
     if (is_rule_file(at->path())) files.push_back(at->path().string());
   }
   if (error)
-    diagnostics.add("E009", {}, "cannot read the directory " + path + ": " + error.message());
+    diagnostics.add(
+        "E009", named_at,
+        "cannot read the directory " + config::printable(path, 200) + ": " + error.message());
   std::sort(files.begin(), files.end());
   return files;
+}
+
+// Where the configuration names `path` under `rules:`; no file when a flag does.
+config::Place place_of(const std::string& path, const config::YamlDocument* configuration) {
+  const config::Node* rules =
+      configuration == nullptr ? nullptr : configuration->root.find("rules");
+  if (rules == nullptr) return {};
+  const auto is_it = [&](const config::Node& node) {
+    return node.is_scalar() && config::path_from(*configuration, node.text) == path;
+  };
+  if (is_it(*rules)) return configuration->place(*rules);
+  for (const config::Node& item : rules->items) {
+    if (is_it(item)) return configuration->place(item);
+  }
+  return {};
 }
 
 }  // namespace
@@ -72,10 +90,11 @@ RuleFiles read_rule_files(const RuleSources& sources, config::Diagnostics& diagn
     read.sources.push_back({.document = sources.configuration, .configuration = true});
   }
   for (const std::string& path : sources.paths) {
-    for (const std::string& name : files_of(path, diagnostics)) {
+    const config::Place named_at = place_of(path, sources.configuration.get());
+    for (const std::string& name : files_of(path, named_at, diagnostics)) {
       if (!is_new(name)) continue;
       ++read.files;
-      if (auto file = config::read_source_file(name, diagnostics)) parse(std::move(file));
+      if (auto file = config::read_source_file(name, diagnostics, named_at)) parse(std::move(file));
     }
   }
   return read;
@@ -85,13 +104,17 @@ std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
                                                  config::Diagnostics& diagnostics) {
   const RuleFiles files = read_rule_files(sources, diagnostics);
   auto rules = rules::RuleSet::compile(files.sources, diagnostics);
-  if (rules != nullptr) check_regexes(files.own(), RegexCare::run, diagnostics);
+  if (rules != nullptr) warn_as_run_does(files, diagnostics);
+  return rules;
+}
+
+void warn_as_run_does(const RuleFiles& files, config::Diagnostics& diagnostics) {
+  check_regexes(files.own(), RegexCare::run, regex_budget(RegexCare::run), diagnostics);
   config::Allowances allowances;
   config::Diagnostics of_comments;  // for `check`
   for (const rules::RuleSet::Source& source : files.sources)
     allowances.read(*source.document, of_comments);
   allowances.apply(diagnostics);
-  return rules;
 }
 
 bool is_configuration(const config::YamlDocument& document) {

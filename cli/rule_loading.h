@@ -36,6 +36,10 @@ RuleFiles read_rule_files(const RuleSources& sources, config::Diagnostics& diagn
 std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
                                                  config::Diagnostics& diagnostics);
 
+// What follows a compilation without errors: costly regular expressions are warned of, and what a
+// file allows is taken out.
+void warn_as_run_does(const RuleFiles& files, config::Diagnostics& diagnostics);
+
 // Is this a logtally.yaml, not a file of rules? By what stands in it, then by its name.
 bool is_configuration(const config::YamlDocument& document);
 

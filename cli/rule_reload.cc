@@ -116,6 +116,7 @@ ReloadOutcome RuleReload::load() {
   config::Diagnostics of_tests;
   if (!pipeline::run_own_tests({.rules = rules, .sources = files.sources}, of_tests))
     return {.successful = false, .text = of_tests.render()};
+  warn_as_run_does(files, found);
 
   const std::size_t rule_count = rules->rules().size();
   const std::size_t metric_count = rules->families().size();
@@ -131,7 +132,7 @@ ReloadOutcome RuleReload::load() {
   std::string text = described(*succession, rule_count, metric_count);
   if (const std::string fixed = fixed_differences(at_work_, options); !fixed.empty())
     text += "; not until a restart: " + fixed;
-  return {.successful = true, .text = text + "\n"};
+  return {.successful = true, .text = text + "\n" + found.render()};
 }
 
 }  // namespace logtally::cli

@@ -22,7 +22,8 @@ class RuleReload {
   RuleReload(const config::CommandLine& line, config::RunOptions at_work, pipeline::Worker& worker,
              OwnSpec own);
 
-  // The text of a failure is what `check` prints, without colour.
+  // The text of a failure is what `check` prints, without colour; of a success one line, then the
+  // warnings that `run` begins with.
   ReloadOutcome load();
 
   // The files and directories that it reads: the configuration, and what that names now.

@@ -298,11 +298,13 @@ bool terminal_is_gone(const Console& console) {
   return !terminal;
 }
 
-// Hands a load's outcome to the operator: success as one line, a failure with all that `check`
-// says.
+// Hands a load's outcome to the operator: success as one line and its warnings, a failure with all
+// that `check` says.
 void tell_reload(const Console& console, const ReloadOutcome& outcome) {
   if (outcome.successful) {
-    console.log(outcome.text.substr(0, outcome.text.find('\n')));
+    const std::size_t end = outcome.text.find('\n');
+    console.log(outcome.text.substr(0, end));
+    if (end != std::string::npos) std::fputs(outcome.text.c_str() + end + 1, stderr);
     return;
   }
   console.log("reload failed, the rules of before stay at work:");

@@ -219,6 +219,20 @@ constexpr CodePage kPages[] = {
      "rules:\n"
      "  fast: {pattern: '<_...>,x', do: [inc: c_total]}\n",
      ExampleKind::told},
+    {"W218",
+     "The name of the field says in what it is, the name of the metric says another unit of the "
+     "same kind, and the action has no `unit`: milliseconds would be counted as seconds. Say "
+     "`unit: ms`; `unit: s` says that the number is in seconds whatever the field is called.",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 1, 10]}\n"
+     "rules:\n"
+     "  call: {match: {event: call}, do: [{observe: call_seconds, value: $duration_ms}]}\n",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 1, 10]}\n"
+     "rules:\n"
+     "  call: {match: {event: call}, do: [{observe: call_seconds, value: $duration_ms, unit: "
+     "ms}]}\n",
+     ExampleKind::lint},
     {"W220",
      "A comment allows a warning that is not there: it was put right, or the comment stands on "
      "another line. It speaks of its own line, or alone on a line of the next one.",

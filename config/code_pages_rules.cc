@@ -40,8 +40,8 @@ constexpr CodePage kPages[] = {
      "  all: {match: {event: changed}, do: [{inc: c, labels: {field: $field}}]}\n",
      ExampleKind::told},
     {"E023",
-     "A bare word in an expression is neither a field nor a text. A field has a $, a text has "
-     "quotes.",
+     "A bare word in an expression is neither a field nor a text, or an `if` names no field at "
+     "all. A field has a $, a text has quotes.",
      "metrics:\n"
      "  errors_total: {type: counter, help: Errors}\n"
      "rules:\n"
@@ -212,7 +212,8 @@ constexpr CodePage kPages[] = {
     {"E041",
      "The regular expression, or the replacement of a rewrite, is refused. The syntax is RE2's, "
      "which is linear in time: no look-ahead, no back-references; at most 1,024 bytes and 16 "
-     "groups.",
+     "groups, whose names are names of fields and differ; all together at most 500,000 "
+     "instructions of RE2's, of which a usual one has 50 and .{0,300} some 3,000.",
      "metrics:\n"
      "  jobs_total: {type: counter, help: Jobs}\n"
      "rules:\n"

@@ -13,13 +13,14 @@ std::string join(const std::vector<std::string_view>& words) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
-void unknown_key(const Reading& reading, const Node& key, std::string_view owner,
-                 const std::vector<std::string_view>& allowed) {
-  const std::string near = suggest(key.text, std::span<const std::string_view>(allowed));
+std::string unknown_key(const Reading& reading, const Node& key, std::string_view owner,
+                        const std::vector<std::string_view>& allowed) {
+  std::string near = suggest(key.text, std::span<const std::string_view>(allowed));
   auto& d = reading.fault("E012", key, fmt::format("unknown key {}", in_ticks(key.text)),
                           near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));
   d.lines_above = 1;
   d.notes.push_back(fmt::format("{} takes: {}", owner, join(allowed)));
+  return near;
 }
 
 void not_yet(const Reading& reading, const Node& key) {

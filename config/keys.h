@@ -2,6 +2,7 @@
 // and so do the reference pages. Any module that reads maps may keep its keys so.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -36,10 +37,18 @@ struct Key {
 // "a, b, c"
 std::string join(const std::vector<std::string_view>& words);
 
-// E012 at `key`, with the nearest of `allowed`, or else all of them. `owner` names the map: "a
-// target".
-void unknown_key(const Reading& reading, const Node& key, std::string_view owner,
-                 const std::vector<std::string_view>& allowed);
+// The keys that unknown ones were taken for: that one of them is missing is the same slip.
+struct MeantKeys {
+  std::vector<std::string> names;
+  bool contain(std::string_view key) const {
+    return std::find(names.begin(), names.end(), key) != names.end();
+  }
+};
+
+// E012 at `key`, with the nearest of `allowed`, which is given back, or else all of them and
+// nothing is. `owner` names the map: "a target".
+std::string unknown_key(const Reading& reading, const Node& key, std::string_view owner,
+                        const std::vector<std::string_view>& allowed);
 
 // E014 at `key`.
 void not_yet(const Reading& reading, const Node& key);
@@ -49,9 +58,11 @@ bool expect_map(const Reading& reading, const Node& node, std::string_view owner
 
 // Reads every key of `node` by its row; keys in `passed` are somebody else's and left alone.
 template <class T, std::size_t N>
-void read_map(const Reading& reading, const Node& node, std::string_view owner,
-              const Key<T> (&table)[N], T& into, std::span<const std::string_view> passed = {}) {
-  if (!expect_map(reading, node, owner)) return;
+MeantKeys read_map(const Reading& reading, const Node& node, std::string_view owner,
+                   const Key<T> (&table)[N], T& into,
+                   std::span<const std::string_view> passed = {}) {
+  MeantKeys meant;
+  if (!expect_map(reading, node, owner)) return meant;
   for (const Node::Entry& entry : node.entries) {
     const Key<T>* row = nullptr;
     for (const Key<T>& candidate : table) {
@@ -69,9 +80,10 @@ void read_map(const Reading& reading, const Node& node, std::string_view owner,
         if (candidate.parse != nullptr) allowed.push_back(candidate.name);
       }
       allowed.insert(allowed.end(), passed.begin(), passed.end());
-      unknown_key(reading, entry.key, owner, allowed);
+      meant.names.push_back(unknown_key(reading, entry.key, owner, allowed));
     }
   }
+  return meant;
 }
 
 // Typed values. Each adds E010 or E013 at the value and leaves `into` alone if it is not one.

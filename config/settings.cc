@@ -44,6 +44,12 @@ Result<ListenAddress> parse_listen(std::string_view text) {
   return ListenAddress{std::string(host), *port};
 }
 
+std::string path_from(const YamlDocument& document, const std::string& path) {
+  const auto base = std::filesystem::path(document.file->name).parent_path();
+  if (path.starts_with('/') || base.empty()) return path;
+  return (base / path).lexically_normal().string();
+}
+
 namespace {
 
 // Where the keys of a map stand, for --print-config.
@@ -54,12 +60,8 @@ void note_lines(const Reading& reading, const Node& map, std::string_view prefix
   }
 }
 
-// Relative paths are relative to the file that names them.
 void resolve_paths(const Reading& reading, std::vector<std::string>& paths) {
-  const auto base = std::filesystem::path(reading.document.file->name).parent_path();
-  for (std::string& path : paths) {
-    if (!path.starts_with('/') && !base.empty()) path = (base / path).lexically_normal().string();
-  }
+  for (std::string& path : paths) path = path_from(reading.document, path);
 }
 
 void parse_version(const Reading& reading, const Node& value, Settings&) {
@@ -145,10 +147,10 @@ void parse_targets(const Reading& reading, const Node& value, Settings& into) {
   std::map<std::string, const Node*> names;
   for (const Node& item : value.items) {
     Target target;
-    read_map(reading, item, "a target", kTargetKeys, target);
+    const MeantKeys meant = read_map(reading, item, "a target", kTargetKeys, target);
     if (!item.is_map()) continue;
     for (const std::string_view needed : {"name", "path"}) {
-      if (item.find(needed) != nullptr) continue;
+      if (item.find(needed) != nullptr || meant.contain(needed)) continue;
       const Node& at = item.entries.empty() ? item : item.entries.front().key;
       reading.fault("E011", at, fmt::format("this target has no `{}`", needed),
                     fmt::format("add `{}: …`", needed));

@@ -66,6 +66,10 @@ struct Settings {
 // passed over in silence: the rules module reads the same document.
 Settings load_settings(const YamlDocument& document, Diagnostics& diagnostics);
 
+// A path that stands in `document`, from the working directory: relative ones are relative to the
+// file that names them.
+std::string path_from(const YamlDocument& document, const std::string& path);
+
 // Top-level keys that belong to the rules module.
 const std::vector<std::string_view>& rule_file_keys();
 

@@ -327,7 +327,7 @@ namespace {
 Result<std::shared_ptr<const SourceFile>> read_file(const std::string& path,
                                                     std::shared_ptr<const SourceFile>* too_large) {
   const auto failed = [&](std::string_view verb, std::string_view why) {
-    return Error{fmt::format("cannot {} {}: {}", verb, printable(path, 1000), why)};
+    return Error{fmt::format("cannot {} {}: {}", verb, printable(path, 200), why)};
   };
   // Not blocking, so that a FIFO without a writer is refused instead of waited for.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -368,11 +368,12 @@ Result<std::shared_ptr<const SourceFile>> read_source_file(const std::string& pa
 }
 
 std::shared_ptr<const SourceFile> read_source_file(const std::string& path,
-                                                   Diagnostics& diagnostics) {
+                                                   Diagnostics& diagnostics,
+                                                   const Place& named_at) {
   std::shared_ptr<const SourceFile> too_large;
   auto file = read_file(path, &too_large);
   if (file) return std::move(*file);
-  Place place;
+  Place place = named_at;
   if (too_large != nullptr) {
     const auto end = static_cast<std::uint32_t>(kMaxYamlBytes);
     place = {too_large, {end, end + 1}};

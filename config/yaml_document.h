@@ -60,9 +60,10 @@ std::unique_ptr<YamlDocument> parse_yaml(std::shared_ptr<const SourceFile> file,
 // Reads a regular file of at most kMaxYamlBytes.
 Result<std::shared_ptr<const SourceFile>> read_source_file(const std::string& path);
 
-// The same; what is wrong is E009, placed where a file that is too large passes the limit. Null:
-// it cannot be read.
+// The same; what is wrong is E009, placed where a file that is too large passes the limit, else at
+// `named_at`, where a file of the operator's names it. Null: it cannot be read.
 std::shared_ptr<const SourceFile> read_source_file(const std::string& path,
-                                                   Diagnostics& diagnostics);
+                                                   Diagnostics& diagnostics,
+                                                   const Place& named_at = {});
 
 }  // namespace logtally::config

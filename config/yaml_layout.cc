@@ -1,6 +1,7 @@
 #include "config/yaml_layout.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -31,7 +32,8 @@ class Reader {
   struct Block {
     Kind kind;
     std::size_t indent;
-    std::size_t begin;  // of its first key or dash
+    std::size_t begin;      // of its first key or dash
+    std::size_t items = 1;  // keys or dashes so far
   };
 
   // ---- positions ----
@@ -160,11 +162,20 @@ class Reader {
 
   bool document_end() {
     ended_ = true;
+    end_ = at_;
     at_ += 3;
     return rest_is_empty("`...`");
   }
 
   bool fault_more_documents() {
+    if (ended_ && !marker("---")) {
+      const std::size_t rest = at_;
+      auto& d = fault("E005", end_, end_ + 3, "the file goes on behind its end",
+                      "`...` ends a document, and a file holds one only");
+      d.also.push_back({place(rest, rest_of_line(rest)), "goes on here"});
+      d.helps.emplace_back("take this line out");
+      return false;
+    }
     fault("E005", at_, rest_of_line(at_), "a file holds one document only",
           "a second one begins here");
     return false;
@@ -176,12 +187,14 @@ class Reader {
   // opens one where a value is awaited.
   bool leave_blocks() {
     bool left = false;
+    std::optional<Block> list;  // the outermost that was left
     while (!blocks_.empty()) {
       const Block& top = blocks_.back();
       const bool same_level_list_over = top.indent == indent_ && top.kind == Kind::sequence &&
                                         !is_dash() && blocks_.size() > 1 &&
                                         blocks_[blocks_.size() - 2].indent == indent_;
       if (top.indent <= indent_ && !same_level_list_over) break;
+      if (top.kind == Kind::sequence) list = top;
       blocks_.pop_back();
       left = true;
     }
@@ -194,6 +207,11 @@ class Reader {
       return true;
     }
     if (awaiting_) return true;
+    if (left && is_dash()) {
+      const bool in_list = !blocks_.empty() && blocks_.back().kind == Kind::sequence;
+      const std::optional<Block>& first = in_list ? std::optional(blocks_.back()) : list;
+      if (first && first->items == 1 && dashes_below() > 1) return fault_first_item(*first);
+    }
     if (left) {
       auto& d = fault("E002", at_, word_end(), "this line's indentation fits no line above it",
                       fmt::format("{} blanks; the block that it ends has fewer or none", indent_));
@@ -208,6 +226,32 @@ class Reader {
             "the line above has its value already")
           .lines_above = 1;
     }
+    return false;
+  }
+
+  // The items that follow at this line's indentation, this one too.
+  std::size_t dashes_below() const {
+    std::size_t dashes = 0;
+    for (std::size_t begin = line_begin(at_); begin < text_.size();) {
+      const std::size_t next = std::min(text_.find('\n', begin), text_.size() - 1) + 1;
+      const std::size_t first = std::min(text_.find_first_not_of(' ', begin), next);
+      const bool empty = first + 1 >= next || breaks(text_[first]) || text_[first] == '#';
+      if (!empty && first - begin < indent_) break;
+      if (!empty && first - begin == indent_) {
+        if (text_[first] != '-') break;
+        ++dashes;
+      }
+      begin = next;
+    }
+    return dashes;
+  }
+
+  // One item stands alone at its indentation, and several below it agree upon another.
+  bool fault_first_item(const Block& list) {
+    auto& d = fault("E002", list.begin, list.begin + 1,
+                    "this item is indented otherwise than those below it",
+                    fmt::format("by {}, the others by {}", list.indent, indent_));
+    d.also.push_back({place(at_, at_ + 1), "the next one"});
     return false;
   }
 
@@ -247,6 +291,7 @@ class Reader {
         if (in_map) return fault_stray_item();
         if (!open(Kind::sequence, here)) return false;
       }
+      if (sibling) ++blocks_.back().items;
       first = false;
       awaiting_ = true;
       ++at_;
@@ -261,10 +306,17 @@ class Reader {
   }
 
   bool fault_stray_item() {
+    if (const Block& map = blocks_.back(); text_[map.begin] == '-' && map.items == 1)
+      return fault_tight_dash(map.begin);
     auto& d = fault("E002", at_, at_ + 1, "a list item among the keys of a map",
                     "this `-` belongs to no list");
     d.also.push_back(
         {place(blocks_.back().begin, blocks_.back().begin + 1), "the map begins here"});
+    return false;
+  }
+
+  bool fault_tight_dash(std::size_t dash) {
+    fault("E002", dash, dash + 1, "a blank is missing behind this `-`", "an item begins with `- `");
     return false;
   }
 
@@ -278,7 +330,10 @@ class Reader {
     Scalar key;
     if (!scan_simple(sibling ? Where::key : Where::line, key)) return false;
     if (key.is_key) {
-      if (sibling && blocks_.back().kind != Kind::map) return fault_key_in_list(begin, key.end);
+      if (sibling && blocks_.back().kind != Kind::map) {
+        return text_[begin] == '-' ? fault_tight_dash(begin) : fault_key_in_list(begin, key.end);
+      }
+      if (sibling) ++blocks_.back().items;
       if (!sibling) {
         const std::size_t behind = at_;
         at_ = begin;
@@ -302,6 +357,7 @@ class Reader {
 
   bool fault_no_key(std::size_t begin, std::size_t end) {
     if (blocks_.back().kind == Kind::sequence) {
+      if (text_[begin] == '-') return fault_tight_dash(begin);
       fault("E002", begin, end, "an item of a list begins with `- `", "no `- ` here");
       return false;
     }
@@ -666,10 +722,11 @@ class Reader {
   struct Bracket {
     std::size_t begin;
     char close;
-    bool filled = false;    // something stands since the last comma (or behind the colon)
-    bool colon = false;     // a colon since the last comma
-    bool json_key = false;  // what stands may be followed by a colon without a blank
-    std::size_t last = 0;   // begin of what stands
+    bool filled = false;     // something stands since the last comma (or behind the colon)
+    bool colon = false;      // a colon since the last comma
+    bool json_key = false;   // what stands may be followed by a colon without a blank
+    std::size_t last = 0;    // begin of what stands
+    std::size_t before = 0;  // begin of the value before the last comma; 0: none
   };
 
   // At the opening bracket; moves behind the closing one.
@@ -733,10 +790,12 @@ class Reader {
     Bracket& top = open.back();
     if (c == ']' || c == '}') return flow_close(open);
     if (c == ',') {
+      if (top.filled && !top.colon && top.close == '}') return fault_no_colon_in_braces(top);
       if (!top.filled && !top.colon) {
         fault("E002", at_, at_ + 1, "nothing stands before this comma");
         return false;
       }
+      top.before = top.colon && top.filled ? top.last : 0;
       top.filled = top.colon = top.json_key = false;
       ++at_;
       return true;
@@ -793,12 +852,40 @@ class Reader {
       d.also.push_back({place(top.begin, top.begin + 1), "opened here"});
       return false;
     }
+    if (top.filled && !top.colon && top.close == '}') return fault_no_colon_in_braces(top);
     ++at_;
     layout_.brackets.push_back(
         {static_cast<std::uint32_t>(top.begin), static_cast<std::uint32_t>(at_)});
     open.pop_back();
     if (!open.empty()) open.back().json_key = true;
     return count_node();
+  }
+
+  // Inside { } a comma ends a value, be it in the middle of `round($a, 2)`.
+  bool fault_no_colon_in_braces(const Bracket& top) {
+    const std::size_t end = layout_end(top.last);
+    const std::string_view value =
+        top.before == 0 ? std::string_view() : text_.substr(top.before, top.last - top.before);
+    const bool torn =
+        !value.empty() && value[0] != '"' && value[0] != '\'' && value[0] != '[' &&
+        value[0] != '{' &&
+        std::count(value.begin(), value.end(), '(') > std::count(value.begin(), value.end(), ')');
+    if (torn) {
+      fault("E002", top.before, end, "inside { } a comma ends a value",
+            "with a comma in it, it needs quotes");
+    } else {
+      fault("E002", top.last, end, "an entry of { } is `key: value`", "no colon here");
+    }
+    return false;
+  }
+
+  // Behind the scalar or the brackets that begin at `begin` and were read last.
+  std::size_t layout_end(std::size_t begin) const {
+    if (!layout_.scalars.empty() && layout_.scalars.back().begin == begin)
+      return layout_.scalars.back().end;
+    if (!layout_.brackets.empty() && layout_.brackets.back().begin == begin)
+      return layout_.brackets.back().end;
+    return begin + 1;
   }
 
   bool plain_in_flow(std::ptrdiff_t parent) {
@@ -874,6 +961,7 @@ class Reader {
   Diagnostics& diagnostics_;
   std::size_t at_ = 0;
   std::size_t indent_ = 0;     // of the current line
+  std::size_t end_ = 0;        // of the document: where `...` stands, once it was met
   std::vector<Block> blocks_;  // open block maps and sequences, outermost first
   bool awaiting_ = true;       // a value is due: at the top, behind `key:`, behind `-`
   bool started_ = false;

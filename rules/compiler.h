@@ -32,7 +32,8 @@ class Compiler {
   struct Metric {
     metrics::FamilyId id = 0;
     config::Place place;
-    Base base = Base::none;                                  // `unit`, else from the name
+    Base base = Base::none;  // `unit`, else from the name
+    bool typed = true;  // false: its type is missing or wrong, and nothing is said of what fits it
     std::vector<std::optional<std::string>> label_defaults;  // by label
     struct {
       const Document* document = nullptr;
@@ -107,7 +108,7 @@ class Compiler {
   void compile_match(const Document& document, const Node& node, Rule& rule);
   std::optional<Test> compile_test(const Document& document, const Node& node, const Ref& field);
   void compile_patterns(const Document& document, const Node& node, Rule& rule, RuleNames& names);
-  void compile_regex(const Document& document, const Node& node, Rule& rule, RuleNames& names);
+  void compile_rule_regex(const Document& document, const Node& node, Rule& rule, RuleNames& names);
   void compile_lets(const Document& document, const Node& node, Rule& rule, RuleNames& names);
   void compile_actions(const Document& document, const Node& node, Rule& rule, RuleNames& names);
   void compile_action(const Document& document, const Node& node, Rule& rule, RuleNames& names);
@@ -121,7 +122,8 @@ class Compiler {
   bool compile_tracking(const Document& document, const Node& node, Rule& rule, RuleNames& names);
   LabelSource compile_label(const Document& document, const Node* value, const Metric& metric,
                             std::size_t label, RuleNames& names);
-  const Metric* find_metric(const Document& document, const Node& name);
+  // `type`: what the metric would be declared as, for the message.
+  const Metric* find_metric(const Document& document, const Node& name, std::string_view type);
   void compile_value(const Document& document, const Node& node, Action& action, RuleNames& names);
   void compile_unit(const Document& document, const Node& node, const Metric& metric,
                     Action& action);
@@ -132,6 +134,8 @@ class Compiler {
   // Values in files
   std::optional<Expression> compile_expression(const Document& document, const Node& node,
                                                RuleNames& names);
+  std::optional<Expression> compile_condition(const Document& document, const Node& node,
+                                              RuleNames& names);
   Names names_for(RuleNames& names);
   Ref resolve(const std::string& path, RuleNames& names);
   Ref resolve_line_field(const FieldPath& path);
@@ -147,8 +151,8 @@ class Compiler {
     std::vector<std::string_view> allowed;
     std::vector<std::string_view> later;
   };
-  void check_keys(const Document& document, const Node& map, const Keys& keys,
-                  std::string_view owner);
+  config::MeantKeys check_keys(const Document& document, const Node& map, const Keys& keys,
+                               std::string_view owner);
   config::Reading reading(const Document& document) { return {document, diagnostics_}; }
   config::Diagnostic& fault(std::string code, const Document& document, const Node& node,
                             std::string message, std::string label = {}) {
@@ -188,7 +192,8 @@ class Compiler {
   std::vector<std::string> rule_order_;
   std::map<std::string, RuleEntry, std::less<>> rule_entries_;
   std::vector<Switch> switches_;
-  bool too_many_fields_ = false;  // reported once
+  bool too_many_fields_ = false;        // reported once
+  std::size_t regex_instructions_ = 0;  // of all that are compiled; over the limit: reported once
 };
 
 // A plain scalar as it is compared: booleans in lower case, numbers in canonical form. Quoted text

@@ -8,11 +8,10 @@
 #include "rules/bucket_formula.h"
 #include "rules/compiler.h"
 #include "rules/lint.h"
+#include "rules/regex_syntax.h"
 
 namespace logtally::rules {
 namespace {
-
-constexpr std::size_t kMaxRegexBytes = 1024;
 
 // The built-in spellings of the well-known fields, in the order in which they are looked for.
 const std::map<std::string, std::vector<std::string>, std::less<>>& built_in_names() {
@@ -27,24 +26,6 @@ const std::map<std::string, std::vector<std::string>, std::less<>>& built_in_nam
 
 bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
-
-// The first `(` of a regular expression that no `)` closes.
-std::optional<std::size_t> unclosed_group(std::string_view regex) {
-  std::vector<std::size_t> open;
-  for (std::size_t i = 0; i < regex.size(); ++i) {
-    if (regex[i] == '\\') {
-      ++i;
-    } else if (regex[i] == '[') {
-      i = regex.find(']', i + 2);  // a `]` in the first place is itself
-      if (i == std::string_view::npos) return std::nullopt;
-    } else if (regex[i] == '(') {
-      open.push_back(i);
-    } else if (regex[i] == ')' && !open.empty()) {
-      open.pop_back();
-    }
-  }
-  return open.empty() ? std::nullopt : std::optional(open.front());
-}
 
 }  // namespace
 
@@ -76,17 +57,19 @@ bool Compiler::expect_text(const Document& document, const Node& node, std::stri
   return false;
 }
 
-void Compiler::check_keys(const Document& document, const Node& map, const Keys& keys,
-                          std::string_view owner) {
+config::MeantKeys Compiler::check_keys(const Document& document, const Node& map, const Keys& keys,
+                                       std::string_view owner) {
+  config::MeantKeys meant;
   for (const Node::Entry& entry : map.entries) {
     const auto is = [&](std::string_view name) { return entry.key.text == name; };
     if (std::any_of(keys.allowed.begin(), keys.allowed.end(), is)) continue;
     if (std::any_of(keys.later.begin(), keys.later.end(), is)) {
       config::not_yet(reading(document), entry.key);
     } else {
-      config::unknown_key(reading(document), entry.key, owner, keys.allowed);
+      meant.names.push_back(config::unknown_key(reading(document), entry.key, owner, keys.allowed));
     }
   }
+  return meant;
 }
 
 config::Place Compiler::part_of(const Document& document, const Node& node, std::size_t offset,
@@ -270,23 +253,27 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
   std::optional<InitialSeries> initial;
 
   if (config::expect_map(reading(document), body, "a metric")) {
-    check_keys(document, body,
-               {.allowed = {"type", "help", "labels", "buckets", "unit", "min", "init",
-                            "max_series", "ttl", "aliases", "exemplar"},
-                .later = {}},
-               "a metric");
+    const config::MeantKeys meant =
+        check_keys(document, body,
+                   {.allowed = {"type", "help", "labels", "buckets", "unit", "min", "init",
+                                "max_series", "ttl", "aliases", "exemplar"},
+                    .later = {}},
+                   "a metric");
     if (const Node* type = body.find("type"); type == nullptr) {
-      fault("E011", document, key, "metric `" + key.text + "` has no `type`")
-          .helps.emplace_back("type: counter, gauge or histogram");
+      metric.typed = false;
+      if (!meant.contain("type"))
+        fault("E011", document, key, "metric `" + key.text + "` has no `type`")
+            .helps.emplace_back("type: counter, gauge or histogram");
     } else {
       constexpr std::string_view kTypes[] = {"counter", "gauge", "histogram"};
       std::size_t index = 0;
-      if (config::read_word(reading(document), *type, kTypes, index))
-        spec.type = static_cast<metrics::MetricType>(index);
+      metric.typed = config::read_word(reading(document), *type, kTypes, index);
+      if (metric.typed) spec.type = static_cast<metrics::MetricType>(index);
     }
     if (const Node* help = body.find("help"); help == nullptr) {
-      fault("E011", document, key, "metric `" + key.text + "` has no `help`")
-          .helps.emplace_back("one line for the people who read the page");
+      if (!meant.contain("help"))
+        fault("E011", document, key, "metric `" + key.text + "` has no `help`")
+            .helps.emplace_back("one line for the people who read the page");
     } else if (expect_text(document, *help, "`help`")) {
       spec.help = help->text;
     }
@@ -313,7 +300,7 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
     if (const Node* buckets = body.find("buckets")) {
       if (spec.type == metrics::MetricType::histogram) {
         compile_buckets(document, *buckets, spec);
-      } else {
+      } else if (metric.typed) {
         fault("E035", document, *buckets, "only histograms have buckets");
       }
     } else if (spec.type == metrics::MetricType::histogram) {
@@ -321,8 +308,9 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
            {"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10"}) {
         spec.buckets.push_back(metrics::parse_decimal(bound).value);
       }
-      fault("W203", document, key, "histogram `" + key.text + "` names no buckets")
-          .notes.emplace_back("it gets 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10");
+      if (!meant.contain("buckets"))
+        fault("W203", document, key, "histogram `" + key.text + "` names no buckets")
+            .notes.emplace_back("it gets 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10");
     }
     if (const Node* aliases = body.find("aliases");
         aliases != nullptr && config::read_texts(reading(document), *aliases, spec.aliases)) {
@@ -337,7 +325,7 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
     }
     if (const Node* min = body.find("min")) {
       spec.min = number_of(document, *min, "`min`");
-      if (spec.type != metrics::MetricType::gauge)
+      if (spec.type != metrics::MetricType::gauge && metric.typed)
         fault("E035", document, *min, "only gauges have a `min`");
     }
     compile_limits(document, body, spec);
@@ -534,32 +522,24 @@ void Compiler::compile_rewrite(const Document& document, const Node& node, Map& 
 std::shared_ptr<const re2::RE2> Compiler::compile_regular_expression(const Document& document,
                                                                      const Node& node) {
   if (!expect_text(document, node, "a regular expression")) return nullptr;
-  if (node.text.size() > kMaxRegexBytes) {
-    fault("E041", document, node, "the regular expression is longer than 1,024 bytes");
+  if (regex_instructions_ > kMaxRegexInstructions) return nullptr;
+  auto compiled = compile_regex(node.text);
+  const auto* wrong = std::get_if<RegexFault>(&compiled);
+  if (wrong == nullptr) {
+    auto regex = std::get<std::shared_ptr<const re2::RE2>>(compiled);
+    regex_instructions_ += static_cast<std::size_t>(regex->ProgramSize());
+    if (regex_instructions_ <= kMaxRegexInstructions) return regex;
+    fault("E041", document, node, "with this one the regular expressions are too large together",
+          "the rest is not looked at")
+        .helps.emplace_back(
+            "fewer counted repetitions {n,m}: each is written out n times; `.` stands for many");
     return nullptr;
   }
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(4 << 20);
-  auto regex = std::make_shared<const re2::RE2>(node.text, options);
-  if (regex->ok()) return regex;
-  std::size_t offset = 0;
-  std::size_t length = node.text.size();
-  std::string what = "RE2 refuses this regular expression: " + regex->error();
-  std::string label;
-  if (const auto open = unclosed_group(node.text);
-      open && regex->error_code() == re2::RE2::ErrorMissingParen) {
-    offset = *open;
-    length = 1;
-    what = "missing closing ) in regular expression";
-    label = "this group is never closed";
-  } else if (const std::size_t at = node.text.find(regex->error_arg());
-             !regex->error_arg().empty() && at != std::string::npos) {
-    offset = at;
-    length = regex->error_arg().size();
-  }
-  diagnostics_.add("E041", part_of(document, node, offset, length), what, label)
-      .notes.emplace_back("RE2 syntax (linear time): no look-ahead, no back-references");
+  if (wrong->too_large) regex_instructions_ += kInstructionsOfTooLarge;
+  config::Diagnostic& d = diagnostics_.add(
+      "E041", part_of(document, node, wrong->offset, wrong->length), wrong->text, wrong->label);
+  if (wrong->syntax)
+    d.notes.emplace_back("RE2 syntax (linear time): no look-ahead, no back-references");
   return nullptr;
 }
 

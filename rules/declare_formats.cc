@@ -16,9 +16,10 @@ void Compiler::compile_formats(const Document& document, const Node& node) {
 
 void Compiler::compile_format(const Document& document, const Node& key, const Node& body) {
   if (!config::expect_map(reading(document), body, "a format")) return;
-  check_keys(document, body, {.allowed = {"pattern", "continuation", "time"}, .later = {}},
-             "a format");
+  const config::MeantKeys meant = check_keys(
+      document, body, {.allowed = {"pattern", "continuation", "time"}, .later = {}}, "a format");
   const Node* source = body.find("pattern");
+  if (source == nullptr && meant.contain("pattern")) return;
   if (source == nullptr) {
     fault("E011", document, key, "format `" + key.text + "` has no `pattern`")
         .helps.emplace_back("pattern: '<time> [<logger>] <level> <message>'");
@@ -30,12 +31,14 @@ void Compiler::compile_format(const Document& document, const Node& key, const N
   std::string written_layout;
   if (const Node* time = body.find("time");
       time != nullptr && config::expect_map(reading(document), *time, "`time`")) {
-    check_keys(document, *time, {.allowed = {"layout", "zone"}, .later = {}}, "`time`");
+    const config::MeantKeys of_time =
+        check_keys(document, *time, {.allowed = {"layout", "zone"}, .later = {}}, "`time`");
     const Node* text = time->find("layout");
     const Node* zone = time->find("zone");
     if (text == nullptr) {
-      fault("E011", document, *time, "`time` has no `layout`")
-          .helps.emplace_back("layout: '%d/%b/%Y:%H:%M:%S'");
+      if (!of_time.contain("layout"))
+        fault("E011", document, *time, "`time` has no `layout`")
+            .helps.emplace_back("layout: '%d/%b/%Y:%H:%M:%S'");
     } else if (expect_text(document, *text, "`layout`") &&
                (zone == nullptr || expect_text(document, *zone, "`zone`"))) {
       auto compiled = TimeLayout::compile(
@@ -143,12 +146,13 @@ void Compiler::compile_table(const Document& document, const Node& key, const No
   spec.max = 10'000;
   TableRules rules;
   if (config::expect_map(reading(document), body, "a table")) {
-    check_keys(document, body,
-               {.allowed = {"key", "columns", "ttl", "max", "open", "queue"}, .later = {}},
-               "a table");
+    const config::MeantKeys meant = check_keys(
+        document, body, {.allowed = {"key", "columns", "ttl", "max", "open", "queue"}, .later = {}},
+        "a table");
     if (const Node* parts = body.find("key"); parts == nullptr) {
-      fault("E011", document, key, "table `" + key.text + "` has no `key`")
-          .helps.emplace_back("key: $request_id");
+      if (!meant.contain("key"))
+        fault("E011", document, key, "table `" + key.text + "` has no `key`")
+            .helps.emplace_back("key: $request_id");
     } else if (parts->is_sequence() && !parts->items.empty()) {
       for (const Node& part : parts->items) entry.key.push_back(&part);
     } else {
@@ -192,7 +196,7 @@ void Compiler::compile_table(const Document& document, const Node& key, const No
 void Compiler::compile_open(const Document& document, const Node& node, const TableSpec& spec,
                             TableRules& rules) {
   if (!expect_text(document, node, "`open`")) return;
-  const Metric* metric = find_metric(document, node);
+  const Metric* metric = find_metric(document, node, "gauge");
   if (metric == nullptr) return;
   const metrics::FamilySpec& family = set_->families_[metric->id];
   if (family.type != metrics::MetricType::gauge) {

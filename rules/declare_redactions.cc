@@ -43,15 +43,17 @@ void Compiler::compile_redactions(const Document& document, const Node& node) {
 
 void Compiler::compile_redaction(const Document& document, const Node& key, const Node& body) {
   if (!config::expect_map(reading(document), body, "a redaction")) return;
-  check_keys(document, body, {.allowed = {"regex", "builtin", "field", "with"}, .later = {}},
-             "a redaction");
+  const config::MeantKeys meant =
+      check_keys(document, body, {.allowed = {"regex", "builtin", "field", "with"}, .later = {}},
+                 "a redaction");
   const Node* const regex = body.find("regex");
   const Node* const builtin = body.find("builtin");
   const Node* const field = body.find("field");
   if ((regex != nullptr) + (builtin != nullptr) + (field != nullptr) != 1) {
-    fault("E011", document, key,
-          "redaction `" + key.text + "` needs one of `regex`, `builtin` and `field`")
-        .helps.emplace_back(key.text + ": {builtin: email, with: hash}");
+    if (!meant.contain("regex") && !meant.contain("builtin") && !meant.contain("field"))
+      fault("E011", document, key,
+            "redaction `" + key.text + "` needs one of `regex`, `builtin` and `field`")
+          .helps.emplace_back(key.text + ": {builtin: email, with: hash}");
     return;
   }
   Redaction redaction;

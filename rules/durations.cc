@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <string>
 
 namespace logtally::rules {
 namespace {
@@ -110,6 +111,42 @@ std::optional<Unit> find_unit(std::string_view name) {
     if (known.name == name) return known.unit;
   }
   return std::nullopt;
+}
+
+std::string_view unit_meant_by(std::string_view word) {
+  struct Row {
+    std::string_view unit;
+    std::string_view words;  // small letters, a blank on both sides of each
+  };
+  static constexpr Row kRows[] = {
+      {"ns", " ns nsec nsecs nanos nanosecond nanoseconds "},
+      {"us", " us usec usecs micros microsecond microseconds "},
+      {"ms", " ms msec msecs millis milli millisecond milliseconds "},
+      {"s", " sec secs second seconds "},
+      {"min", " mins minute minutes "},
+      {"h", " hr hrs hour hours "},
+      {"d", " day days "},
+      {"B", " byte bytes "},
+      {"KB", " kb kilobyte kilobytes "},
+      {"MB", " mb megabyte megabytes "},
+      {"GB", " gb gigabyte gigabytes "},
+      {"TB", " tb terabyte terabytes "},
+      {"KiB", " kib kibibytes "},
+      {"MiB", " mib mebibytes "},
+      {"GiB", " gib gibibytes "},
+      {"TiB", " tib tebibytes "},
+      {"percent", " percent pct percentage "},
+      {"usd", " usd dollar dollars "},
+      {"cents", " cent cents "},
+  };
+  std::string wanted = " ";
+  for (const char c : word) wanted += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  if (word.size() < 2 || word.find(' ') != std::string_view::npos) return {};
+  wanted += ' ';
+  for (const Row& row : kRows) {
+    if (row.words.find(wanted) != std::string_view::npos) return row.unit;
+  }
+  return {};
 }
 
 Base base_of_metric(std::string_view name) {

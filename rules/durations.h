@@ -26,6 +26,10 @@ struct Unit {
 // written.
 std::optional<Unit> find_unit(std::string_view name);
 
+// The unit that people mean by a word, as find_unit() wants it: "ms" for `millis`, "MB" for `mb`;
+// empty for a word that says none, or that says too little: one letter, `min`.
+std::string_view unit_meant_by(std::string_view word);
+
 // By the suffix of the metric's name, `_total` behind it allowed: _seconds, _bytes, _ratio, _usd.
 Base base_of_metric(std::string_view name);
 

@@ -705,6 +705,11 @@ void Explainer::action_skipped(const Rule&, const Action& action, SkipReason rea
     const Value read = action.value->evaluate(*scope_);
     if (read.usable()) told.value_read = text_of(read);
   }
+  const Base base =
+      action.value ? base_of_metric(rules_.families()[action.family].name) : Base::none;
+  if (reason == SkipReason::not_a_number && !action.quantity && base != Base::none &&
+      told.value_read && parse_quantity(*told.value_read, base).error == metrics::NumberError::none)
+    notes_.push_back("`unit: auto` reads " + in_quotes(*told.value_read));
   if (found_) told.series = std::move(found_->series);
   found_.reset();
   missed_key_.reset();

@@ -7,6 +7,7 @@
 #include "config/suggest.h"
 #include "rules/expression_node.h"
 #include "rules/level.h"
+#include "rules/regex_syntax.h"
 
 namespace logtally::rules {
 namespace {
@@ -263,20 +264,13 @@ class ExpressionParser {
     Node node;
     node.operation = operation;
     node.left = left;
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    options.set_max_mem(4 << 20);
-    auto regex = std::make_shared<re2::RE2>(std::string(value_), options);
-    if (value_.size() > 1024) {
-      fail("E041", "the regular expression is longer than 1,024 bytes", begin_, at_ - begin_);
+    auto compiled = compile_regex(value_);
+    if (const auto* refused = std::get_if<RegexFault>(&compiled)) {
+      fail("E041", refused->text, begin_ + 1 + refused->offset, refused->length,
+           refused->syntax ? "RE2 syntax (linear time): no look-ahead, no back-references" : "");
       return 0;
     }
-    if (!regex->ok()) {
-      fail("E041", regex->error(), begin_, at_ - begin_,
-           "RE2 syntax (linear time): no look-ahead, no back-references");
-      return 0;
-    }
-    node.regex = std::move(regex);
+    node.regex = std::get<std::shared_ptr<const re2::RE2>>(compiled);
     advance();
     return add(std::move(node));
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "rules/compiler.h"
 #include "rules/durations.h"
 #include "rules/field_plan.h"
 #include "rules/lint.h"
@@ -101,6 +102,7 @@ class MetricLint {
   }
 
   void one(const Declared& metric) {
+    if (!valid_metric_name(metric.name)) return;
     const bool snake = is_snake_case(metric.name);
     if (!snake) {
       warn("W204", metric, *metric.key, "`" + std::string(metric.name) + "` is not in snake case",
@@ -212,7 +214,8 @@ class MetricLint {
   }
 
   void label(const Declared& metric, const Node& name, const Node* body) {
-    if (!is_snake_case(name.text) && name.text != snake_case(name.text) && !name.text.empty()) {
+    if (!valid_label_name(name.text)) return;
+    if (!is_snake_case(name.text) && name.text != snake_case(name.text)) {
       warn("W209", metric, name, "label `" + name.text + "` is not in snake case",
            "`" + snake_case(name.text) + "`");
     }
@@ -230,6 +233,9 @@ class MetricLint {
       d.helps.emplace_back("leave it out; the lines have it, and an exemplar can carry it");
     } else {
       d.helps.push_back("labels: {" + name.text + ": {max: 200}}");
+      d.helps.emplace_back(
+          "or fold its values: maps: {fold: {rewrite: [['\\d+', '{n}']]}}, and in the rule let: {" +
+          name.text + ": fold($" + name.text + ")}");
     }
   }
 
@@ -254,6 +260,42 @@ void lint_label_sources(const config::YamlDocument& document, const Node& action
                  "`, which makes a new series each time")
         .helps.emplace_back("leave it out; the lines have it, and an exemplar can carry it");
   }
+}
+
+// A value whose field says its unit, for a metric in base units, and no `unit`: off by powers of
+// ten.
+void lint_value_unit(const config::YamlDocument& document, const Node& action,
+                     config::Diagnostics& diagnostics) {
+  const Node* value = action.find("value");
+  if (value == nullptr || !value->is_scalar() || action.find("unit") != nullptr) return;
+  // A faulty action may have its unit under another name.
+  const bool faulty = std::any_of(
+      diagnostics.all().begin(), diagnostics.all().end(), [&](const config::Diagnostic& d) {
+        return d.severity() == config::Severity::error && d.place.file == document.file &&
+               d.place.span.begin >= action.span.begin && d.place.span.begin < action.span.end;
+      });
+  if (faulty) return;
+  const std::string_view text = value->text;
+  const bool is_field =
+      text.starts_with('$') && text.find_first_of(" +-*/()[]<>=,\"") == std::string_view::npos;
+  if (!is_field) return;
+  std::string_view name;
+  for (const std::string_view verb : {"observe", "add", "set"}) {
+    if (const Node* metric = action.find(verb)) name = metric->text;
+  }
+  const Base base = base_of_metric(name);
+  const FieldPath path = parse_field_path(text.substr(1));
+  if (base == Base::none || path.empty()) return;
+  const std::vector<std::string> words = words_of(path.back());
+  const std::string_view meant = words.empty() ? std::string_view() : unit_meant_by(words.back());
+  const std::optional<Unit> unit = meant.empty() ? std::nullopt : find_unit(meant);
+  if (!unit || unit->base != base || *unit == Unit{.base = base}) return;
+  diagnostics
+      .add("W218", document.place(*value),
+           "`" + value->text + "` seems to be in " + std::string(meant) + ", `" +
+               std::string(name) + "` is in " + std::string(base_name(base)),
+           "unit: " + std::string(meant) + "?")
+      .helps.emplace_back("without `unit` the number is taken as it stands");
 }
 
 }  // namespace
@@ -301,8 +343,10 @@ void lint_metrics(std::span<const RuleSet::Source> sources, config::Diagnostics&
       for (const Node::Entry& rule : rules->entries) {
         const Node* actions = rule.value.find("do");
         if (actions == nullptr) continue;
-        for (const Node& action : actions->items)
+        for (const Node& action : actions->items) {
           lint_label_sources(*source.document, action, diagnostics);
+          lint_value_unit(*source.document, action, diagnostics);
+        }
       }
     }
   }

@@ -75,21 +75,41 @@ void report_table(const config::YamlDocument& document, const Node& key, const U
   }
 }
 
-// An error elsewhere has guessed that this name was meant: that it is not used follows from it.
-bool is_guessed(const std::string& name, const config::Diagnostics& diagnostics) {
-  const std::string ticked = "`" + name + "`?";
-  return std::any_of(
-      diagnostics.all().begin(), diagnostics.all().end(), [&](const config::Diagnostic& d) {
-        return d.label.find(ticked) != std::string::npos ||
-               std::any_of(d.helps.begin(), d.helps.end(), [&](const std::string& help) {
-                 return help.find(ticked) != std::string::npos;
-               });
-      });
+// Is there an error elsewhere than in what files declare: in a rule, a key of a file, a whole file?
+// Then nobody knows what is used.
+bool uses_are_unsure(std::span<const RuleSet::Source> sources,
+                     const config::Diagnostics& diagnostics) {
+  const auto in_declarations = [&](const config::Diagnostic& d) {
+    for (const RuleSet::Source& source : sources) {
+      if (d.place.file != source.document->file) continue;
+      for (const Node::Entry& part : source.document->root.entries) {
+        if (part.key.text != "rules" && d.place.span.begin >= part.value.span.begin &&
+            d.place.span.begin < part.value.span.end)
+          return true;
+      }
+    }
+    return false;
+  };
+  return std::any_of(diagnostics.all().begin(), diagnostics.all().end(),
+                     [&](const config::Diagnostic& d) {
+                       return d.severity() == config::Severity::error && !in_declarations(d);
+                     });
+}
+
+// The name itself is refused: how it was meant, nobody knows either.
+bool is_refused(const config::YamlDocument& document, const Node& key,
+                const config::Diagnostics& diagnostics) {
+  return std::any_of(diagnostics.all().begin(), diagnostics.all().end(),
+                     [&](const config::Diagnostic& d) {
+                       return d.severity() == config::Severity::error &&
+                              d.place.file == document.file && d.place.span.begin == key.span.begin;
+                     });
 }
 
 }  // namespace
 
 void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& diagnostics) {
+  if (uses_are_unsure(sources, diagnostics)) return;
   Uses uses;
   for (const RuleSet::Source& source : sources) {
     const Node& root = source.document->root;
@@ -112,7 +132,7 @@ void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& d
     const config::YamlDocument& document = *source.document;
     if (const Node* metrics = document.root.find("metrics")) {
       for (const Node::Entry& metric : metrics->entries) {
-        if (uses.metrics.contains(metric.key.text) || is_guessed(metric.key.text, diagnostics))
+        if (uses.metrics.contains(metric.key.text) || is_refused(document, metric.key, diagnostics))
           continue;
         diagnostics.add("W213", document.place(metric.key),
                         "no rule changes metric `" + metric.key.text + "`",
@@ -121,7 +141,8 @@ void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& d
     }
     if (const Node* maps = document.root.find("maps")) {
       for (const Node::Entry& map : maps->entries) {
-        if (uses.calls.contains(map.key.text) || is_guessed(map.key.text, diagnostics)) continue;
+        if (uses.calls.contains(map.key.text) || is_refused(document, map.key, diagnostics))
+          continue;
         diagnostics
             .add("W214", document.place(map.key), "no expression calls map `" + map.key.text + "`")
             .helps.push_back("let: {x: " + map.key.text + "($some_field)}");
@@ -129,7 +150,7 @@ void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& d
     }
     if (const Node* tables = document.root.find("tables")) {
       for (const Node::Entry& table : tables->entries)
-        if (!is_guessed(table.key.text, diagnostics))
+        if (!is_refused(document, table.key, diagnostics))
           report_table(document, table.key, uses, diagnostics);
     }
   }

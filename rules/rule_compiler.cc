@@ -142,6 +142,27 @@ std::optional<Expression> Compiler::compile_expression(const Document& document,
   return std::move(std::get<Expression>(compiled));
 }
 
+// `if`: text in which no field is named is the same on every line, and not what was meant.
+std::optional<Expression> Compiler::compile_condition(const Document& document, const Node& node,
+                                                      RuleNames& names) {
+  const std::string text = node.is_scalar() ? canonical_scalar(node) : "$";
+  if (text != "true" && text != "false" && text.find('$') == std::string::npos) {
+    const bool is_word = text.find_first_not_of(
+                             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.") ==
+                         std::string::npos;
+    const std::size_t word = text.find_first_of(" =!<>(");
+    const std::string name = is_word ? text : text.substr(0, std::min(word, text.size()));
+    config::Diagnostic& d =
+        fault("E023", document, node, "this `if` names no field", "it is the same on every line");
+    d.helps.push_back("a field is written with a `$`" +
+                      (valid_label_name(name) && word != std::string::npos && text[word] != '('
+                           ? ": `$" + text + "`"
+                           : std::string(": `$status >= 500`, `len($name) > 3`")));
+    return std::nullopt;
+  }
+  return compile_expression(document, node, names);
+}
+
 // ---------------------------------------------------------------- one rule
 
 void Compiler::compile_rule(const RuleEntry& entry) {
@@ -152,9 +173,10 @@ void Compiler::compile_rule(const RuleEntry& entry) {
   rule.place = document.place(*entry.key);
   RuleNames names;
   if (!config::expect_map(reading(document), body, "a rule")) return;
-  check_keys(document, body,
-             {.allowed = {"match", "pattern", "regex", "if", "let", "do", "enabled"}, .later = {}},
-             "a rule");
+  const config::MeantKeys meant = check_keys(
+      document, body,
+      {.allowed = {"match", "pattern", "regex", "if", "let", "do", "enabled"}, .later = {}},
+      "a rule");
 
   bool enabled = entry.enabled;
   if (const Node* node = body.find("enabled")) {
@@ -168,12 +190,20 @@ void Compiler::compile_rule(const RuleEntry& entry) {
   }
   if (const Node* node = body.find("match")) compile_match(document, *node, rule);
   if (const Node* node = body.find("pattern")) compile_patterns(document, *node, rule, names);
-  if (const Node* node = body.find("regex")) compile_regex(document, *node, rule, names);
-  if (const Node* node = body.find("if")) rule.only_if = compile_expression(document, *node, names);
+  const Node* pattern = body.find("pattern");
+  if (const Node* node = body.find("regex"); node != nullptr && pattern != nullptr) {
+    const bool regex_first = node->span.begin < pattern->span.begin;
+    fault("E013", document, regex_first ? *pattern : *node,
+          "a rule has a `pattern` or a `regex`, not both")
+        .also.push_back({document.place(regex_first ? *node : *pattern), "the other one"});
+  } else if (node != nullptr) {
+    compile_rule_regex(document, *node, rule, names);
+  }
+  if (const Node* node = body.find("if")) rule.only_if = compile_condition(document, *node, names);
   if (const Node* node = body.find("let")) compile_lets(document, *node, rule, names);
   if (const Node* node = body.find("do")) {
     compile_actions(document, *node, rule, names);
-  } else {
+  } else if (!meant.contain("do")) {
     fault("E011", document, *entry.key, "rule `" + rule.name + "` does nothing")
         .helps.emplace_back("do: [inc: SOME_METRIC]");
   }
@@ -312,12 +342,8 @@ void Compiler::compile_patterns(const Document& document, const Node& node, Rule
   rule.captures_as_found = rule.patterns.size() == 1 && rule.fields_capture.front() < 0;
 }
 
-void Compiler::compile_regex(const Document& document, const Node& node, Rule& rule,
-                             RuleNames& names) {
-  if (!rule.patterns.empty()) {
-    fault("E013", document, node, "a rule has a `pattern` or a `regex`, not both");
-    return;
-  }
+void Compiler::compile_rule_regex(const Document& document, const Node& node, Rule& rule,
+                                  RuleNames& names) {
   rule.regex = compile_regular_expression(document, node);
   if (!rule.regex) return;
   constexpr int kMaxGroups = 16;
@@ -397,7 +423,8 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
   for (const ActionRow& row : kActions) allowed.push_back(row.name);
   allowed.insert(allowed.end(), kTrackingActions.begin(), kTrackingActions.end());
   allowed.insert(allowed.end(), {"value", "unit", "labels", "if", "for", "then"});
-  check_keys(document, node, {.allowed = allowed, .later = kLaterActions}, "an action");
+  const config::MeantKeys meant =
+      check_keys(document, node, {.allowed = allowed, .later = kLaterActions}, "an action");
 
   if (compile_tracking(document, node, rule, names)) return;
 
@@ -432,13 +459,17 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
     return;
   }
   if (!expect_text(document, named->value, "`" + std::string(row->name) + "`")) return;
-  const Metric* found = find_metric(document, named->value);
+  const Metric* found = find_metric(document, named->value,
+                                    !row->counter ? (row->histogram ? "histogram" : "gauge")
+                                    : row->kind == Action::Kind::set ? "gauge"
+                                                                     : "counter");
   if (found == nullptr) return;
   const Metric& metric = *found;
   const metrics::MetricType type = set_->families_[metric.id].type;
   const bool fits = type == metrics::MetricType::counter ? row->counter
                     : type == metrics::MetricType::gauge ? row->gauge
                                                          : row->histogram;
+  if (!fits && !metric.typed) return;
   if (!fits) {
     fault("E035", document, named->key,
           "`" + std::string(row->name) + "` is not for a " +
@@ -461,19 +492,22 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
   if (same > 0) action.name += " #" + std::to_string(same + 1);
 
   if (const Node* only_if = node.find("if"))
-    action.only_if = compile_expression(document, *only_if, names);
+    action.only_if = compile_condition(document, *only_if, names);
   const Node* value = node.find("value");
   if (value != nullptr && !row->wants_value) {
     fault("E035", document, *value, "`" + std::string(row->name) + "` takes no value")
         .helps.emplace_back("add: METRIC takes one");
   } else if (value == nullptr && row->wants_value) {
-    fault("E036", document, named->key, "`" + std::string(row->name) + "` needs a `value`")
-        .helps.emplace_back("value: $some_field");
+    if (!meant.contain("value"))
+      fault("E036", document, named->key, "`" + std::string(row->name) + "` needs a `value`")
+          .helps.emplace_back("value: $some_field");
   } else if (value != nullptr) {
     compile_value(document, *value, action, names);
   }
-  if (const Node* unit = node.find("unit")) compile_unit(document, *unit, metric, action);
-  compile_set_for(document, node, action, named->key, names);
+  // Without the value that was wanted, that is the fault, and not the unit.
+  if (const Node* unit = node.find("unit"); unit != nullptr && (action.value || !row->wants_value))
+    compile_unit(document, *unit, metric, action);
+  if (!meant.contain("for")) compile_set_for(document, node, action, named->key, names);
   if (action.kind == Action::Kind::remove) {
     compile_delete(document, node, named->value, action, names);
   } else {
@@ -483,7 +517,8 @@ void Compiler::compile_action(const Document& document, const Node& node, Rule& 
   rule.actions.push_back(std::move(action));
 }
 
-const Compiler::Metric* Compiler::find_metric(const Document& document, const Node& name) {
+const Compiler::Metric* Compiler::find_metric(const Document& document, const Node& name,
+                                              std::string_view type) {
   const auto found = metrics_.find(name.text);
   if (found != metrics_.end()) return &found->second;
   std::vector<std::string> declared;
@@ -492,7 +527,9 @@ const Compiler::Metric* Compiler::find_metric(const Document& document, const No
   config::Diagnostic& d =
       fault("E030", document, name, "metric `" + name.text + "` is not declared",
             near.empty() ? "" : "did you mean `" + near + "`?");
-  d.helps.push_back("declare it: metrics: {" + name.text + ": {type: counter, help: ...}}");
+  if (near.empty())
+    d.helps.push_back("declare it: metrics: {" + name.text + ": {type: " + std::string(type) +
+                      ", help: ...}}");
   return nullptr;
 }
 
@@ -552,7 +589,7 @@ bool Compiler::compile_tracking(const Document& document, const Node& node, Rule
   action.place = document.place(named->key);
   action.name = named->key.text + " " + named->value.text;
   if (const Node* only_if = node.find("if"))
-    action.only_if = compile_expression(document, *only_if, names);
+    action.only_if = compile_condition(document, *only_if, names);
 
   if (named->key.text == "store") {
     action.kind = Action::Kind::store;
@@ -633,7 +670,15 @@ void Compiler::compile_unit(const Document& document, const Node& node, const Me
   }
   const std::optional<Unit> unit = find_unit(node.text);
   if (!unit) {
-    fault("E050", document, node, "`" + node.text + "` is no unit")
+    static const std::vector<std::string> kNames = {
+        "ns",  "us",    "ms",   "s",     "min",     "h",      "d",   "kB",
+        "KB",  "MB",    "GB",   "TB",    "KiB",     "MiB",    "GiB", "TiB",
+        "usd", "cents", "auto", "ratio", "percent", "millis", "secs"};
+    std::string meant(unit_meant_by(node.text));
+    if (meant.empty()) meant = config::suggest(node.text, kNames);
+    if (const std::string_view spelt = unit_meant_by(meant); !spelt.empty()) meant = spelt;
+    fault("E050", document, node, "`" + node.text + "` is no unit",
+          meant.empty() ? "" : "did you mean `" + meant + "`?")
         .notes.emplace_back(
             "ns us ms s m min h d; B KB MB GB TB KiB MiB GiB TiB; % ratio; usd cents; auto reads "
             "it from the text");

@@ -415,6 +415,9 @@ def bomb_faults():
     yield "a regex that crawls", b"rules:\n  r:\n    regex: '[ab]*a[ab]{200}c'\n    do: [store: skill_invocation]\n", {3}
     yield "many regexes that crawl", (b"rules:\n" + b"".join(b"  r%d: {regex: '[ab]*a[ab]{%d}c', do: [store: skill_invocation]}\n" % (i, 200 + i)
                                                              for i in range(100))), set(range(2, 102))
+    yield "hundreds of expensive regexes", (b"rules:\n" + b"".join(
+        b"  r%d: {regex: '%s', do: [store: skill_invocation]}\n" % (i, (b"[ab]*a[ab]{%d}c", b".{0,%d}error.{0,300}timeout", rb"(\w+[ .]?){%d}:$")[i % 3] % (9 + i))
+        for i in range(600))), set(range(2, 602))
 
 
 def settings_faults():
@@ -449,9 +452,8 @@ def settings_faults():
     yield swap(14, "dir", "dri")
 
 
-# Not told as it should be yet: named here, counted, and printed with every run.
-NOT_YET = ("outcome()", "len()", "(?P<id>a)(?P<id>b)", "(?P<1>a)", "pattern and regex", "24: - inc -> -inc", "24:       - inc", "the end in the middle",
-           "settings 7: path -> paths", "size", "size of many lines", "one long line", "many regexes that crawl")
+# Seconds of CPU time that a check may take. A build without a sanitizer holds it, optimised or not; what RE2 costs under one is many times that.
+MOST_SECONDS = 15.0 if driver.SANITIZED else 1.0
 
 
 class Broken(unittest.TestCase):
@@ -484,19 +486,23 @@ class Broken(unittest.TestCase):
                 (base / file).write_bytes(text)
                 findings, code, seconds, megabytes = self.measure([file], folder)
                 errors = [f for f in findings if f["severity"] == "error"]
-                slowest, most = max(slowest, seconds), max(most, megabytes)
+                most = max(most, megabytes)
                 if code != 1:
                     wrong.append(f"{name}: exit {code}")
                 elif not any(f["line"] in lines for f in errors):
                     wrong.append(f"{name}: says {[(f['line'], f['code'], f['message']) for f in errors][:3]}, the fault is in {sorted(lines)[:3]}")
                 elif errors[0]["line"] not in lines:
                     wrong.append(f"{name}: first says {(errors[0]['line'], errors[0]['code'], errors[0]['message'])}")
-                if not driver.SANITIZED and (seconds > 5.0 or megabytes > 64):
+                elif file == "logtally.yaml" or isinstance(name, str) and ": " in name:
+                    if len(errors) > 1 and any(f["code"] == "E012" for f in errors):
+                        wrong.append(f"{name}: a slip is told twice: {[(f['line'], f['code'], f['message']) for f in errors][:3]}")
+                for _ in range(2):  # a busy machine makes CPU time dear, not every time
+                    if seconds > MOST_SECONDS:
+                        seconds = min(seconds, self.measure([file], folder)[2])
+                slowest = max(slowest, seconds)
+                if seconds > MOST_SECONDS or (megabytes > 64 and not driver.SANITIZED):
                     wrong.append(f"{name}: {seconds:.2f} s, {megabytes:.0f} MB")
             print(f"{len(cases)} broken files: {len(cases) - len(wrong)} as they should be; at most {slowest:.2f} s of CPU time, {most:.0f} MB", file=sys.stderr)
-            known = [w for w in wrong if any(w.startswith(n + ":") or f"'{n}'" in w or (w.startswith(n) and n.startswith("24")) for n in NOT_YET)]
-            print("not yet: " + "\n         ".join(w[:150] for w in known), file=sys.stderr)
-            wrong = [w for w in wrong if w not in known]
             self.assertEqual(wrong, [], "\n".join(wrong))
 
 

@@ -48,6 +48,15 @@ class Reload(unittest.TestCase):
     def successful(self):
         return self.server.scrape().get("logtally_config_last_reload_successful")
 
+    def test_costly_regexes_are_warned_of(self):
+        (self.dir / "rules.d/slow.yaml").write_text("rules:\n  slow: {regex: '[ab]*a[ab]{200}c', do: [{inc: jobs_total, labels: {job: s}}]}\n")
+        answer = self.post()
+        self.assertEqual(answer.status, 200)
+        self.assertTrue(answer.content.startswith(b"reloaded"), answer.content)
+        self.assertIn(b"warning[W217]", answer.content)
+        self.assertIn(b"slow.yaml:2:", answer.content)
+        driver.until(lambda: b"warning[W217]" in self.server.stderr(), "the log says so too")
+
     def test_post(self):
         before = self.server.scrape().get("logtally_config_last_reload_success_timestamp_seconds")
         (self.dir / "rules.d/other.yaml").write_text(OTHER)

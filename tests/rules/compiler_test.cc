@@ -56,6 +56,7 @@ TEST_CASE("compiler: one fault, one code, at its place") {
       {"  r: {do: [{inc: c, dec: g}]}\n", "9:21 E013\n"},
       {"  r: {do: [{set: g, value: abc}]}\n", "9:28 E013\n"},
       {"  r: {pattern: a, regex: b, do: [inc: c]}\n", "9:26 E013\n"},
+      {"  r: {regex: a, pattern: b, do: [inc: c]}\n", "9:26 E013\n"},
       {"  r: {pattern: [], do: [inc: c]}\n", "9:16 E013\n"},
       // to come
       {"  r: {do: [{drop: true}]}\n", "9:13 E014\n"},
@@ -73,6 +74,9 @@ TEST_CASE("compiler: one fault, one code, at its place") {
       {"  r: {let: {x: '$a =~ $b'}, do: [inc: c]}\n", "9:23 E020\n"},
       {"  r: {if: '$a == \"x', do: [inc: c]}\n", "9:18 E021\n"},
       {"  r: {if: $a == error, do: [inc: c]}\n", "9:17 E023\n"},
+      {"  r: {if: status >= 500, do: [inc: c]}\n", "9:11 E023\n"},
+      {"  r: {if: 'outcome()', do: [inc: c]}\n", "9:11 E023\n"},
+      {"  r: {do: [{inc: c, if: len(x)}]}\n", "9:25 E023\n"},
       {"  r: {do: [{inc: c, labels: {status: 'round($a, 1, 2)'}}]}\n", "9:39 E024\n"},
       {"  r: {do: [{inc: c, labels: {status: outcom($a)}}]}\n", "9:38 E025\n"},
       {"  r: {do: [{set: g, value: $a + lenn($b)}]}\n", "9:33 E025\n"},
@@ -95,7 +99,10 @@ TEST_CASE("compiler: one fault, one code, at its place") {
       {"  r: {pattern: ['a', 'x <b'], do: [inc: c]}\n", "9:25 E040\n"},
       {"  r: {regex: 'x(y', do: [inc: c]}\n", "9:16 E041\n"},
       {"  r: {match: {a: {re: 'x[z'}}, do: [inc: c]}\n", "9:25 E041\n"},
-      {"  r: {if: '$a =~ \"(?=x)\"', do: [inc: c]}\n", "9:18 E041\n"},
+      {"  r: {if: '$a =~ \"(?=x)\"', do: [inc: c]}\n", "9:19 E041\n"},
+      {"  r: {regex: '(?P<a>x)(?P<b>y)(?P<a>z)', do: [inc: c]}\n", "9:35 E041\n"},
+      {"  r: {regex: 'x[(](?P<1>y)', do: [inc: c]}\n", "9:23 E041\n"},
+      {"  r: {if: '$a =~ \"(?P<a>x)(?P<a>y)\"', do: [inc: c]}\n", "9:31 E041\n"},
       // units
       {"  r: {do: [{observe: d_seconds, value: $a, unit: mss}]}\n", "9:50 E050\n"},
       {"  r: {do: [{observe: d_seconds, value: $a, unit: KiB}]}\n", "9:50 E051\n"},
@@ -211,7 +218,6 @@ TEST_CASE("compiler: all faults of all files are told") {
         "rules.yaml:7:28 E030\n"
         "rules.yaml:7:54 E034\n"
         "rules2.yaml:2:15 E041\n"
-        "rules2.yaml:2:24 E035\n"
         "rules2.yaml:3:3 E031\n");
 }
 
@@ -250,4 +256,46 @@ TEST_CASE("compiler: rules with too many different fields are refused") {
   const std::string faults = faults_of(files);
   CHECK(faults.find(" E022\n") != std::string::npos);
   CHECK(std::count(faults.begin(), faults.end(), '\n') == 1);
+}
+
+TEST_CASE("compiler: a misspelt key is one fault, not a missing one too") {
+  const auto faults = [](const std::string& text) { return faults_of(text); };
+  const std::string metric = "metrics: {g: {type: gauge, help: h}}\n";
+  CHECK(faults("metrics:\n  h: {tpye: histogram, help: h, buckets: [1]}\nrules:\n  r: {do: "
+               "[{observe: h, value: $a}]}\n") == "2:7 E012\n");
+  CHECK(faults("metrics:\n  h: {type: histogrm, help: h, buckets: [1]}\nrules:\n  r: {do: "
+               "[{observe: h, value: $a}]}\n") == "2:13 E013\n");
+  CHECK(faults("metrics:\n  h: {type: counter, hlep: h}\n") == "2:22 E012\n");
+  CHECK(faults("metrics:\n  h: {type: histogram, help: h, bukets: [1]}\n") == "2:33 E012\n");
+  CHECK(faults("formats:\n  f: {patern: a}\n") == "2:7 E012\n");
+  CHECK(faults("formats:\n  f: {pattern: '<message>', time: {layuot: x}}\n") == "2:36 E012\n");
+  CHECK(faults("tables:\n  t: {kye: $a, ttl: 1m}\n") == "2:7 E012\n");
+  CHECK(faults("redact:\n  r: {builtn: email}\n") == "2:7 E012\n");
+  CHECK(faults(metric + "rules:\n  r: {actions: [inc: g]}\n") == "3:3 E011\n3:7 E012\n");
+  CHECK(faults(metric + "rules:\n  r: {do: [{set: g, vlaue: 1, unit: ms}]}\n") == "3:21 E012\n");
+  CHECK(faults(metric + "rules:\n  r: {do: [{set: g, value: 1, fro: 3s, then: 0}]}\n") ==
+        "3:31 E012\n");
+}
+
+TEST_CASE("compiler: a unit that is none is answered with the one that was meant") {
+  const auto said = [](const std::string& unit) {
+    config::Diagnostics found;
+    std::vector<rules::RuleSet::Source> sources;
+    sources.push_back({.document = config::parse_yaml(
+                           std::make_shared<const config::SourceFile>(config::SourceFile{
+                               "rules.yaml",
+                               "metrics: {d_seconds: {type: gauge, help: h}}\nrules: {r: {do: "
+                               "[{set: d_seconds, value: $a, unit: " +
+                                   unit + "}]}}\n"}),
+                           found),
+                       .configuration = false});
+    rules::RuleSet::compile(sources, found);
+    return found.all().size() == 1 ? found.all().front().label : found.render();
+  };
+  CHECK(said("milis") == "did you mean `ms`?");
+  CHECK(said("Milliseconds") == "did you mean `ms`?");
+  CHECK(said("mss") == "did you mean `ms`?");
+  CHECK(said("sec") == "did you mean `s`?");
+  CHECK(said("mb") == "did you mean `MB`?");
+  CHECK(said("fortnights").empty());
 }

@@ -125,6 +125,9 @@ TEST_CASE("explainer: names the field for which an action is skipped") {
   CHECK(call.actions[1].reason == "not_a_number");
   CHECK(call.actions[1].why == "value $ms: $ms = \"soon\"");
   CHECK(call.actions[1].value_read == "soon");
+  CHECK(call.actions[1].notes.empty());
+  const auto later = rule(explain(R"({"event":"call","success":true,"ms":"12ms"})"), "call");
+  CHECK(later.actions[1].notes == std::vector<std::string>{R"(`unit: auto` reads "12ms")"});
 }
 
 TEST_CASE("explainer: tells which label values were replaced, and why") {

@@ -134,7 +134,7 @@ TEST_CASE("lint: rules that can never match") {
   CHECK(rule("  r: {match: {message: done 5}, pattern: 'done <n>', do: [inc: c_total]}\n").empty());
   CHECK(rule("  r: {match: {message: done}, regex: '^d.*x', do: [inc: c_total]}\n") ==
         "5:24 W211\n");
-  CHECK(rule("  r: {if: 1 > 2, do: [inc: c_total]}\n").empty());  // no `$`: the text itself, true
+  CHECK(rule("  r: {if: 1 > 2, do: [inc: c_total]}\n") == "5:11 E023\n");  // no `$`
   CHECK(rule("  r: {if: false, do: [inc: c_total]}\n") == "5:11 W211\n");
 }
 
@@ -151,4 +151,25 @@ TEST_CASE("lint: rules that do the same on the same lines") {
 
 TEST_CASE("lint: a faulty rule is not judged by what is left of it") {
   CHECK(rule("  r: {pattern: '<a><b>', do: [inc: c_total]}\n") == "5:17 E040\n");
+}
+
+TEST_CASE("lint: a field that says its unit, without `unit`") {
+  const auto value = [](const std::string& name, const std::string& what) {
+    return lints({"metrics:\n  " + name + ": {help: h, type: gauge}\nrules:\n  r: {do: [{set: " +
+                  name + ", value: " + what + "}]}\n"});
+  };
+  CHECK(value("wait_seconds", "$wait_ms").ends_with(" W218\n"));
+  CHECK(value("wait_seconds", "$ms").ends_with(" W218\n"));
+  CHECK(value("wait_seconds", "$a.waitMillis").ends_with(" W218\n"));
+  CHECK(value("memory_bytes", "$mem_mb").ends_with(" W218\n"));
+  CHECK(value("used_ratio", "$used_percent").ends_with(" W218\n"));
+  CHECK(value("wait_seconds", "$wait_ms, unit: ms").empty());
+  CHECK(value("wait_seconds", "$wait_ms, unit: s").empty());
+  CHECK(value("wait_seconds", "$wait_seconds").empty());
+  CHECK(value("wait_seconds", "$wait").empty());
+  CHECK(value("wait_seconds", "$mem_mb").empty());    // another kind: who knows
+  CHECK(value("wait_seconds", "$wait_min").empty());  // the least, most likely
+  CHECK(value("wait_seconds", "$wait_ms / 1000").empty());
+  CHECK(value("waiting", "$wait_ms").empty());
+  CHECK(value("wait_seconds", "$wait_ms, unti: ms").ends_with(" E012\n"));  // told once
 }
