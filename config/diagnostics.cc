@@ -78,8 +78,8 @@ Line line_at(const SourceFile& file, std::size_t offset) {
   // What is wrong at the very end of a file is shown on its last line.
   if (offset == text.size() && offset > 0 && text[offset - 1] == '\n') --offset;
   Line line;
-  line.number += static_cast<std::uint32_t>(
-      std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
+  // Thousands of findings ask for their line: the library's search is faster than a count.
+  for (std::size_t i = text.find('\n'); i < offset; i = text.find('\n', i + 1)) ++line.number;
   const std::size_t before = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
   line.begin = before == std::string_view::npos ? 0 : before + 1;
   if (line.begin == 0 && text.starts_with("\xEF\xBB\xBF"))
