@@ -73,6 +73,11 @@ class LabelMemo {
     const char* p = bytes.data();
     std::size_t left = bytes.size();
     std::uint64_t word = 0;
+    if (roomy && left - 1 < 8) [[likely]] {
+      std::memcpy(&word, p, 8);
+      key.add(word & ~std::uint64_t{0} >> (64 - 8 * left));
+      return;
+    }
     for (; left >= 8; p += 8, left -= 8) {
       std::memcpy(&word, p, 8);
       key.add(word);
@@ -80,7 +85,7 @@ class LabelMemo {
     if (left == 0) return;
     if (roomy) {
       std::memcpy(&word, p, 8);
-      word &= (std::uint64_t{1} << left * 8) - 1;
+      word &= ~std::uint64_t{0} >> (64 - 8 * left);
     } else {
       word = 0;
       std::memcpy(&word, p, left);

@@ -61,7 +61,8 @@ class Event {
       : slots_(plan.slot_count() + 1), present_((plan.slot_count() + 64) / 64) {}
 
   void clear() {
-    for (std::uint64_t& word : present_) word = 0;
+    present_[0] = 0;  // nearly always the only one
+    for (std::size_t i = 1; i < present_.size(); ++i) present_[i] = 0;
     line = {};
     known_message = {};
     rest = {};
@@ -75,8 +76,11 @@ class Event {
   const Token& slot(SlotId slot) const { return slots_[slot]; }
   void put(SlotId slot, const Token& token) {
     slots_[slot] = token;
-    present_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+    mark(slot);
   }
+  // The slot's token has been put into slots().
+  void mark(SlotId slot) { present_[slot / 64] |= std::uint64_t{1} << (slot % 64); }
+  void mark_first(std::uint64_t slots) { present_[0] |= slots; }  // bits of the first 64
   void erase(SlotId slot) { present_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64)); }
 
   // The first of the candidates that is there and not null.

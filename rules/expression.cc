@@ -345,9 +345,16 @@ Value Expression::look_up_row(const Node& node, Scope& scope) const {
   std::string joined;
   std::string_view key;
   for (const std::uint32_t argument : node.arguments) {
-    const Value part = evaluate(argument, scope);
-    if (!part.usable()) return part;
-    key = value_text(part, scope);
+    const Node& name = nodes_[argument];
+    const std::string_view* const captured =
+        name.operation == Operation::name ? scope.captured_text(name.ref) : nullptr;
+    if (captured != nullptr) {
+      key = *captured;
+    } else {
+      const Value part = evaluate(argument, scope);
+      if (!part.usable()) return part;
+      key = value_text(part, scope);
+    }
     if (node.arguments.size() > 1) append_key_part(joined, key);
   }
   if (node.arguments.size() > 1) key = joined;

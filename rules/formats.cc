@@ -103,6 +103,14 @@ void Formats::remember(const Format& format, std::string_view behind_time, std::
         .from = static_cast<std::uint8_t>(captures[i].data() - text.data()),
         .length = static_cast<std::uint8_t>(captures[i].size())};
   }
+  for (std::size_t i = 0; i < header.parts; ++i) {
+    const SlotId slot = header.part[i].slot;
+    if (slot >= 64) {
+      header.slots = 0;
+      break;
+    }
+    header.slots |= std::uint64_t{1} << slot;
+  }
   std::copy(text.begin(), text.end(), header.text.begin());
   HeaderMemo::Header& place = memo.headers_[format.header_memo - 1].place(text.data(), size);
   place = header;

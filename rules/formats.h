@@ -48,9 +48,15 @@ class TimeMemo {
  public:
   // The time of the line before, if this line begins with it too.
   const TimePrefix* known(std::string_view line) const {
-    if (line.size() <= kLength || time_.length != kLength ||
-        std::memcmp(line.data(), text_, kLength) != 0)
-      return nullptr;
+    if (line.size() <= kLength || time_.length != kLength) return nullptr;
+    const auto differ = [&](std::size_t at) {
+      std::uint64_t there;
+      std::uint64_t here;
+      std::memcpy(&there, line.data() + at, sizeof there);
+      std::memcpy(&here, text_ + at, sizeof here);
+      return there ^ here;
+    };
+    if ((differ(0) | differ(8) | differ(kLength - 8)) != 0) return nullptr;
     const char behind = line[kLength];
     return behind == ' ' || behind == '\t' ? &time_ : nullptr;
   }
@@ -89,6 +95,7 @@ class HeaderMemo {
     std::uint8_t size = 0;   // from behind the time through the last blank; 0: none is known here
     std::uint8_t parts = 0;  // captures that somebody wants and that have a value
     const std::vector<RuleIndex>* rules = nullptr;  // Event::header_rules; null: not told yet
+    std::uint64_t slots = 0;  // the bits of the parts' slots, where all are of the first 64; else 0
     std::array<Part, kMaxParts> part{};
     std::array<char, kMaxBytes> text{};
   };
@@ -214,8 +221,10 @@ class Formats {
     const char* const behind = line.data() + time.length;
     for (std::size_t i = 0; i < header.parts; ++i) {
       const HeaderMemo::Part& part = header.part[i];
-      put(event, part.slot, {behind + part.from, part.length});
+      event.slots()[part.slot] = token_of({behind + part.from, part.length});
+      if (header.slots == 0) event.mark(part.slot);
     }
+    event.mark_first(header.slots);
     const std::string_view rest = line.substr(time.length + header.size);
     if (format.slots.back() != kNoSlot && !is_no_value(rest)) {
       put(event, format.slots.back(), rest);
@@ -226,10 +235,13 @@ class Formats {
     event.header_rules = header.rules;
   }
   static void put(Event& event, SlotId slot, std::string_view text) {
-    event.put(slot, {.data = text.data(),
-                     .size = static_cast<std::uint32_t>(text.size()),
-                     .kind = TokenKind::string,
-                     .escaped = false});
+    event.put(slot, token_of(text));
+  }
+  static Token token_of(std::string_view text) {
+    return {.data = text.data(),
+            .size = static_cast<std::uint32_t>(text.size()),
+            .kind = TokenKind::string,
+            .escaped = false};
   }
   static void remember(const Format& format, std::string_view behind_time, std::size_t size,
                        std::span<const std::string_view> captures, FormatMemo& memo);

@@ -102,12 +102,10 @@ bool passes_at_once(const Condition& condition, Scope& scope) {
 
 // The value that a plain action reads, in the metric's unit.
 Number plain_value(const PlainAction& plain, const Action& action, Scope& scope) {
-  const Token token = scope.token(*plain.value);
   Number number;
-  const bool in_record =
-      plain.value->source == Ref::Source::capture || plain.value->source == Ref::Source::field;
-  if (in_record && token.kind == TokenKind::string && !token.escaped &&
-      read_short_decimal(token.data, token.size, plain.shift, number.value)) [[likely]]
+  if (const std::string_view* const text = scope.captured_text(*plain.value);
+      text != nullptr && read_short_decimal(text->data(), text->size(), plain.shift, number.value))
+      [[likely]]
     return number;
   number = value_of(action, scope);
   if (number.usable && number.value.negative() && plain.not_negative)
@@ -215,40 +213,50 @@ bool RuleSet::matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* t
   return true;
 }
 
+// What is due at the record's time has gone when event time came there; only memory that tables
+// want to give back waits, for a later time or the next chunk.
+inline void RuleSet::pass_time(const Event& event, Scope& scope, Delta& delta) const {
+  if (!keeps_time_) return;
+  scope.use_tables(&delta.tables, delta.clock.now_ns());
+  delta.time_moved = delta.clock.knows(event.time_ns, event.origin.arrival_ns);
+  if (!delta.time_moved && delta.waits_for_time()) move_time(scope, delta);
+}
+
 bool RuleSet::count(const Event& event, Delta& delta, TraceSink* trace) const {
   Scope& scope = delta.scope;
   scope.begin(event);
-  if (trace != nullptr) {
-    delta.trace = trace;
-    trace->record_begins(event, scope);
-  }
-  if (keeps_time_) {
-    scope.use_tables(&delta.tables, delta.clock.now_ns());
-    // What is due at a time has gone when event time came there; only memory that tables want to
-    // give back waits, for a later time or the next chunk.
-    delta.time_moved = delta.clock.knows(event.time_ns, event.origin.arrival_ns);
-    if (!delta.time_moved && delta.waits_for_time()) move_time(scope, delta);
-  }
+  if (trace != nullptr) return count_aloud(event, delta, *trace);
+  pass_time(event, scope, delta);
   bool matched = false;
-  const auto one = [&](RuleIndex index) {
+  for (const RuleIndex index : dispatch_.candidates(scope, known_, delta.candidates)) {
     const Rule& rule = rules_[index];
-    if (!matches(rule, scope, delta, trace)) return;
+    if (!matches(rule, scope, delta, nullptr)) continue;
     matched = true;
-    if (trace != nullptr) trace->rule_matched(rule);
-    if (trace == nullptr && !rule.plain.empty() && delta.timers.empty()) {
+    if (!rule.plain.empty() && delta.timers.empty()) {
       act_plainly(rule, index, scope, delta);
-      return;
+    } else {
+      act(rule, index, scope, delta, nullptr);
     }
-    act(rule, index, scope, delta, trace);
-    if (trace != nullptr) trace->rule_done(rule);
-  };
-  if (trace == nullptr) {
-    for (const RuleIndex index : dispatch_.candidates(scope, known_, delta.candidates)) one(index);
-  } else {
-    for (std::size_t index = 0; index < rules_.size(); ++index) one(static_cast<RuleIndex>(index));
-    trace->record_done(event, matched);
-    delta.trace = nullptr;
   }
+  return matched;
+}
+
+bool RuleSet::count_aloud(const Event& event, Delta& delta, TraceSink& trace) const {
+  Scope& scope = delta.scope;
+  delta.trace = &trace;
+  trace.record_begins(event, scope);
+  pass_time(event, scope, delta);
+  bool matched = false;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const Rule& rule = rules_[i];
+    if (!matches(rule, scope, delta, &trace)) continue;
+    matched = true;
+    trace.rule_matched(rule);
+    act(rule, static_cast<RuleIndex>(i), scope, delta, &trace);
+    trace.rule_done(rule);
+  }
+  trace.record_done(event, matched);
+  delta.trace = nullptr;
   return matched;
 }
 
@@ -408,6 +416,11 @@ LabelMemo::Cell* RuleSet::cells(const Rule& rule, RuleIndex index, Scope& scope,
   LabelMemo& memo = delta.memos[index];
   LabelMemo::Key key = memo.begin();
   for (const Ref& ref : rule.label_inputs) {
+    if (const std::string_view* const captured = scope.captured_text(ref);
+        captured != nullptr && captured->size() <= LabelMemo::kMaxPartBytes) [[likely]] {
+      LabelMemo::add(key, *captured, static_cast<std::uint32_t>(TokenKind::string) << 1, true);
+      continue;
+    }
     const Token token = scope.token(ref);
     if (token.size > LabelMemo::kMaxPartBytes) return loose();
     // Why there is no value is not in the key.

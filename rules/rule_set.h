@@ -107,6 +107,9 @@ class RuleSet {
   friend class Compiler;
   RuleSet() : dispatch_(plan_) {}
 
+  // count() with a sink: every rule is tried.
+  bool count_aloud(const Event& event, Delta& delta, TraceSink& trace) const;
+  void pass_time(const Event& event, Scope& scope, Delta& delta) const;
   bool matches(const Rule& rule, Scope& scope, Delta& delta, TraceSink* trace) const;
   bool fit_patterns(const Rule& rule, Scope& scope, Delta& delta) const;
   void act(const Rule& rule, RuleIndex index, Scope& scope, Delta& delta, TraceSink* trace) const;

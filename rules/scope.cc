@@ -140,6 +140,15 @@ Value Scope::exception() {
   return Value::absent();
 }
 
+const Value& Scope::let_value(std::size_t index) {
+  if (let_known_[index] == 0) {
+    let_known_[index] = 1;
+    const Value made = lets_[index].evaluate(*this);
+    let_values_[index] = made;
+  }
+  return let_values_[index];
+}
+
 Token Scope::find_token(const Ref& ref) {
   switch (ref.source) {
     case Ref::Source::field:
@@ -152,6 +161,10 @@ Token Scope::find_token(const Ref& ref) {
       return ref.under == Ref::kNoField ? Token{} : field(ref.under);
     case Ref::Source::message:
       return has_message() ? text_token(message_) : Token{};
+    case Ref::Source::let: {
+      const Value& made = let_value(ref.index);
+      return made.usable() ? text_token(value_text(made, *this)) : Token{};
+    }
     case Ref::Source::line:
       return text_token(event_->line);
     default: {
@@ -192,12 +205,7 @@ Value Scope::value(const Ref& ref) {
     case Ref::Source::stream:
       return event_->origin.stream.empty() ? Value::absent() : Value::of(event_->origin.stream);
     case Ref::Source::let:
-      if (let_known_[ref.index] == 0) {
-        let_known_[ref.index] = 1;
-        const Value made = lets_[ref.index].evaluate(*this);
-        let_values_[ref.index] = made;
-      }
-      return let_values_[ref.index];
+      return let_value(ref.index);
   }
   return Value::absent();
 }

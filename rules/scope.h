@@ -109,6 +109,12 @@ class Scope {
     }
     return find_token(ref);
   }
+  // The text of a capture that has a value; null: ask token().
+  const std::string_view* captured_text(const Ref& ref) const {
+    if (ref.source != Ref::Source::capture || ref.index >= captured_) return nullptr;
+    const std::string_view& captured = captures_[ref.index];
+    return captured.data() == nullptr || is_no_value(captured) ? nullptr : &captured;
+  }
   Value to_value(const Token& token);
   // A token as text: unescaped, numbers in canonical form. Missing tokens have none.
   std::string_view text(const Token& token) {
@@ -161,6 +167,7 @@ class Scope {
     return found_ = event_->field(plan_->candidates(id));
   }
   Token find_token(const Ref& ref);
+  const Value& let_value(std::size_t index);
   std::string_view make_text(const Token& token);
   void make_room_for_lets();
   void find_message();

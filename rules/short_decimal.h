@@ -11,6 +11,12 @@
 
 namespace logtally::rules {
 
+inline constexpr auto kPowersOfTen = [] {
+  std::array<std::uint64_t, 19> powers{1};
+  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
+
 // Reads a text of up to eight characters, digits with or without a point, times 10^shift, into
 // `value`: as metrics::parse_decimal does. False: it is something else, or longer; that one knows.
 // Eight bytes behind `text` may be read.
@@ -18,11 +24,6 @@ inline bool read_short_decimal(const char* text, std::size_t size, int shift,
                                metrics::Decimal& value) {
   if constexpr (std::endian::native != std::endian::little) return false;
   constexpr std::uint64_t kEach = 0x0101010101010101ULL;
-  constexpr auto kPowers = [] {
-    std::array<std::uint64_t, 19> powers{1};
-    for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
-    return powers;
-  }();
   if (size - 1 > 7) return false;
   std::uint64_t word;
   std::memcpy(&word, text, sizeof word);
@@ -43,7 +44,7 @@ inline bool read_short_decimal(const char* text, std::size_t size, int shift,
   const std::uint64_t high = kEach * 0xf0;
   if ((((word & high) ^ kEach * '0') | (((word + kEach * 6) & high) ^ kEach * '0')) != 0)
     return false;
-  if (exponent < 0 || exponent >= static_cast<int>(kPowers.size())) return false;
+  if (exponent < 0 || exponent >= static_cast<int>(kPowersOfTen.size())) return false;
   word -= kEach * '0';
   word = word * 10 + (word >> 8);  // pairs, in every other byte
   constexpr std::uint64_t kPair = 0x000000FF000000FFULL;
@@ -52,7 +53,7 @@ inline bool read_short_decimal(const char* text, std::size_t size, int shift,
          32;
   value = metrics::Decimal::from_units(
       static_cast<metrics::int128>(word) *
-      static_cast<metrics::int128>(kPowers[static_cast<std::size_t>(exponent)]));
+      static_cast<metrics::int128>(kPowersOfTen[static_cast<std::size_t>(exponent)]));
   return true;
 }
 

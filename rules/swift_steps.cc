@@ -108,8 +108,11 @@ SwiftSteps::Leg SwiftSteps::leg_of(const std::string& literal, std::size_t blank
     if (blanks > blanks_that_are_sure) break;
   }
   std::memset(&leg.sure_mask, 0xff, sure);
-  if (literal.size() >= sizeof leg.last_bytes)
-    leg.last_bytes = bytes_at(literal.data() + literal.size() - sizeof leg.last_bytes);
+  if (literal.size() > sizeof leg.last_bytes) {
+    leg.last_at = static_cast<std::uint32_t>(literal.size() - sizeof leg.last_bytes);
+    leg.last_bytes = bytes_at(literal.data() + leg.last_at);
+    leg.last_mask = ~std::uint64_t{0};
+  }
   return leg;
 }
 
@@ -121,35 +124,40 @@ SwiftSteps::Outcome SwiftSteps::match_legs(std::string_view text,
   if (head_.blank_behind && is_blank(*p)) return Outcome::unsure;
   bool searched = false;  // a word could have ended later than it did
   const auto misfit = [&] { return searched ? Outcome::unsure : Outcome::fails; };
-  for (const Leg& leg : legs_) {
-    const char* to = end;
-    if (leg.place != Place::rest) {
-      const char* const run_end = runs.end_of(p);
-      if (run_end != end && *run_end != ' ') return Outcome::unsure;
-      to = run_end - leg.back;
-      if (leg.place == Place::run_end) [[likely]] {
-        if (run_end == end || to < p) return misfit();
-      } else if (leg.place == Place::text_end) {
-        if (run_end != end || to < p) return misfit();
-      } else {
-        const char* const last = to;
-        for (to = p;; ++to) {
-          if (to > last) return misfit();
-          if (stands_at(leg, to, bytes_at(to))) break;
-        }
-        searched = true;
-      }
-      if (static_cast<std::size_t>(end - to) < leg.length) return Outcome::unsure;
+  std::string_view* const places = captures.data();
+  std::string_view dropped;
+  const Leg* const behind = legs_.data() + legs_.size();
+  for (const Leg* leg = legs_.data(); leg != behind; ++leg) {
+    if (leg->place == Place::rest) [[unlikely]] {
+      if (leg->output >= 0) places[leg->output] = {p, static_cast<std::size_t>(end - p)};
+      return Outcome::fits;
+    }
+    const char* const run_end = runs.end_of(p);
+    const bool at_end = run_end == end;
+    if (!at_end && *run_end != ' ') [[unlikely]]
+      return Outcome::unsure;
+    const char* to = run_end - leg->back;
+    if (leg->place == Place::found) [[unlikely]] {
+      const char* const last = to;
+      for (to = p; to <= last && !stands_at(*leg, to, bytes_at(to));) ++to;
+      if (to > last) return misfit();
+      searched = true;
+    } else {
+      if (at_end != (leg->place == Place::text_end) || to < p) return misfit();
+      if (static_cast<std::size_t>(end - to) < leg->length) return Outcome::unsure;
       const std::uint64_t first = bytes_at(to);
-      if (!stands_at(leg, to, first)) {
-        const bool sure = ((first ^ leg.first_bytes) & leg.sure_mask) != 0;
-        return sure && (run_end == end || !is_blank(run_end[1])) ? misfit() : Outcome::unsure;
+      if (!stands_at(*leg, to, first)) {
+        const bool sure = ((first ^ leg->first_bytes) & leg->sure_mask) != 0;
+        return sure && (at_end || !is_blank(run_end[1])) ? misfit() : Outcome::unsure;
       }
     }
-    if (leg.output >= 0)
-      captures[static_cast<std::size_t>(leg.output)] = {p, static_cast<std::size_t>(to - p)};
-    p = to + leg.length;
-    if (leg.blank_behind && is_blank(*p)) return Outcome::unsure;
+    // Without asking whether it is wanted: which is would be a branch of its own.
+    std::string_view& place = leg->output >= 0 ? places[leg->output] : dropped;
+    place = {p, static_cast<std::size_t>(to - p)};
+    p = to + leg->length;
+    const bool doubled = leg->blank_behind & ((*p == ' ') | (*p == '\t'));
+    if (doubled) [[unlikely]]
+      return Outcome::unsure;
   }
   return p == end ? Outcome::fits : misfit();
 }

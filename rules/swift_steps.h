@@ -57,7 +57,9 @@ class SwiftSteps {
     std::uint64_t first_bytes = 0;  // of the literal, as memory holds them
     std::uint64_t first_mask = 0;
     std::uint64_t sure_mask = 0;   // of these: where they differ, no other blanks would help
-    std::uint64_t last_bytes = 0;  // where it has eight
+    std::uint64_t last_bytes = 0;  // of what is longer: the last eight, from last_at on
+    std::uint64_t last_mask = 0;
+    std::uint32_t last_at = 0;
     std::uint32_t length = 0;
     std::uint32_t text = 0;  // of the literal, in texts_
     std::uint32_t back = 0;  // bytes in front of its first blank, or all
@@ -70,11 +72,11 @@ class SwiftSteps {
   Outcome match_legs(std::string_view text, std::span<std::string_view> captures) const;
   // Whether the literal stands there; `first` are the bytes there.
   bool stands_at(const Leg& leg, const char* p, std::uint64_t first) const {
-    if (((first ^ leg.first_bytes) & leg.first_mask) != 0) return false;
-    if (leg.length <= sizeof first) return true;
     std::uint64_t last;
-    std::memcpy(&last, p + leg.length - sizeof last, sizeof last);
-    if (last != leg.last_bytes) return false;
+    std::memcpy(&last, p + leg.last_at, sizeof last);
+    const std::uint64_t differ =
+        ((first ^ leg.first_bytes) & leg.first_mask) | ((last ^ leg.last_bytes) & leg.last_mask);
+    if (differ != 0) return false;
     return leg.length <= 2 * sizeof first ||
            std::memcmp(p + sizeof first, texts_.data() + leg.text + sizeof first,
                        leg.length - 2 * sizeof first) == 0;

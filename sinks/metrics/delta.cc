@@ -293,14 +293,15 @@ bool Delta::observe(Series& series, Decimal value) {
   const std::vector<Decimal>& bounds = specs_[series.family]->buckets;
   // Halving without branches: the number of bounds that are less than the value.
   const Decimal* first = bounds.data();
+  const int128 units = value.units();
   std::size_t left = bounds.size();
   while (left > 1) {
     const std::size_t half = left / 2;
-    first += half & (std::size_t{0} - static_cast<std::size_t>(value > first[half - 1]));
+    first += half & (std::size_t{0} - static_cast<std::size_t>(units > first[half - 1].units()));
     left -= half;
   }
   const std::size_t bucket = static_cast<std::size_t>(first - bounds.data()) +
-                             static_cast<std::size_t>(left == 1 && value > *first);
+                             static_cast<std::size_t>(left == 1 && units > first->units());
   ++series.buckets[bucket];
   series.value = sum;
   touch(series);
