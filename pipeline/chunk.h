@@ -29,6 +29,8 @@ struct Chunk {
   std::uint64_t too_long_lines =
       0;  // lines over the limit that ended before `bytes`; they are not in it
   std::uint64_t too_long_bytes = 0;  // with their newlines
+  std::uint64_t nul_bytes = 0;       // skipped before `bytes`; not in it, nor in the lines
+  bool begins_generation = false;    // the first of it that this process gives
   // The generation is over: flush what waits for its rest. (Should a renamed file be written again
   // after its grace period, it goes on where it was.)
   bool ends_generation = false;

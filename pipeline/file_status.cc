@@ -37,6 +37,7 @@ Status status_of(const std::string& path) {
   return path.empty() ? Status{.error = ENOENT} : status_of(AT_FDCWD, path.c_str());
 }
 Status status_of(const OwnedFd& fd) { return status_of(fd.get(), ""); }
+Status status_of_descriptor(int fd) { return status_of(fd, ""); }
 
 OwnedFd open_to_read(const std::string& path) {
   // O_NONBLOCK: a FIFO without a writer, a device, a lease must not hold us up.

@@ -25,6 +25,7 @@ struct Status {
 
 Status status_of(const std::string& path);  // follows symbolic links
 Status status_of(const OwnedFd& fd);
+Status status_of_descriptor(int fd);
 
 // For reading; never waits, whatever stands at the path. Empty: errno says why.
 OwnedFd open_to_read(const std::string& path);

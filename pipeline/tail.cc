@@ -27,7 +27,12 @@ Tail::Tail(std::vector<TargetSpec> targets, TailOptions options)
                                                                          : Watcher::Mode::none),
       rotations_(targets_.size()),
       next_generation_(options_.first_generation),
-      not_before_(options_.clock.steady()) {}
+      not_before_(options_.clock.steady()) {
+  for (const int own : {STDOUT_FILENO, STDERR_FILENO}) {
+    const Status status = status_of_descriptor(own);
+    if (status.is_regular()) options_.own_output.push_back(status.id);
+  }
+}
 
 Tail::~Tail() = default;
 
@@ -220,6 +225,8 @@ Chunk Tail::chunk_of(Generation& generation, const Lines& lines) {
       .arrival_ns = options_.clock.wall_ns(),
       .too_long_lines = lines.too_long_lines,
       .too_long_bytes = lines.too_long_bytes,
+      .nul_bytes = lines.nul_bytes,
+      .begins_generation = !std::exchange(generation.given, true),
   };
 }
 

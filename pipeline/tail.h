@@ -69,6 +69,8 @@ struct TailOptions {
   std::chrono::nanoseconds rotate_grace = std::chrono::seconds(5);
   std::size_t max_open_files = 512;
   std::uint32_t first_generation = 0;
+  // Besides standard output and error, what this process writes itself: never read.
+  std::vector<FileId> own_output = {};
   // Of an earlier run: followed further at their positions where the files can be found. Those of
   // targets that are no more are left alone.
   std::vector<StoredGeneration> stored = {};

@@ -71,6 +71,12 @@ int Tail::take_file(Generation& generation, const std::string& path, const FileI
   if (!fd) return errno;
   const Status status = status_of(fd);
   if (!status.is_regular() || status.id != id) return ESTALE;
+  if (options_.follow && std::find(options_.own_output.begin(), options_.own_output.end(), id) !=
+                             options_.own_output.end()) {
+    complain(generation.path, "skipped " + path + ": this program itself writes there");
+    generation.refused = true;
+    return EPERM;
+  }
   if (!allowed(generation, fd)) {
     complain(generation.path, "skipped " + path + ": it leads to " + real_path_of(fd) +
                                   ", outside of the directories where links may lead");

@@ -30,6 +30,7 @@ struct Tail::Generation {
   bool retiring = false;    // in retiring_
   bool grace_over = false;  // what it holds now is all that there will be
   bool over = false;
+  bool given = false;       // a chunk of it was given
   bool failing = false;     // complained of
   bool refused = false;     // leads out of the directories that are allowed
   bool unverified = false;  // of an earlier run: its content was not looked at yet

@@ -93,6 +93,7 @@ void Tail::restore() {
                          .in_overlong = stored.in_overlong,
                          .marks = stored.marks};
     generation.unverified = true;
+    generation.given = stored.counted > 0;
     generation.changed = false;
     if (stored.life == Life::followed) {
       Slot& slot = slot_of(stored.path, generation.target);
