@@ -204,11 +204,14 @@ Worker::Progress Worker::progress() const {
 void Worker::count(const Chunk& chunk) {
   metrics::TargetTotals& totals = totals_.targets[chunk.target];
   Unwrapper& unwrapper = unwrappers_[chunk.target];
-  if (chunk.generation >= seen_generations_) {
-    seen_generations_ = chunk.generation + 1;
+  if (chunk.begins_generation) {
     const std::uint32_t before = inputs_.predecessor(chunk.generation);
-    if (before != kNoGeneration) unwrapper.succeed(before, chunk.generation);
+    if (before != kNoGeneration) {
+      unwrapper.succeed(before, chunk.generation);
+      hand_over(before, chunk.generation);
+    }
   }
+  totals.nul_bytes += chunk.nul_bytes;
   totals.lines_read += chunk.too_long_lines;
   totals.failed_too_long += chunk.too_long_lines;
   for (std::uint64_t i = 0; options_.trace != nullptr && i < chunk.too_long_lines; ++i)
@@ -347,6 +350,14 @@ void Worker::count_text(std::string_view line, OpenRecord& open, std::uint32_t t
     open.suspect = open.suspect || suspect;
     append(open, line);
     return;
+  }
+  if (kind == rules::LineKind::failed_nul && line.front() == '\0') {
+    // What a power cut leaves of blocks that were never written stands before a line that was.
+    const std::size_t nuls = std::min(line.find_first_not_of('\0'), line.size());
+    totals.nul_bytes += nuls;
+    origin_.offset += nuls;
+    keep(open);  // they are no part of its text
+    return count_text(line.substr(nuls), open, target, traits, totals);
   }
   if (kind == rules::LineKind::failed_json || kind == rules::LineKind::failed_nul) {
     ++(kind == rules::LineKind::failed_json ? totals.failed_json : totals.failed_nul);
@@ -499,6 +510,19 @@ void Worker::finish_idle(std::chrono::nanoseconds now) {
   }
 }
 
+// The writer went on in another file: what it had begun, its next lines may continue there.
+void Worker::hand_over(std::uint32_t before, std::uint32_t generation) {
+  if (pending_ == 0) return;
+  for (const Stream stream : {Stream::none, Stream::standard_output, Stream::standard_error}) {
+    auto record = open_.extract(stream_key(before, stream));
+    if (record.empty()) continue;
+    record.key() = stream_key(generation, stream);
+    open_.erase(record.key());
+    open_.insert(std::move(record));
+  }
+  last_open_ = nullptr;
+}
+
 void Worker::finish_all(std::uint32_t generation) {
   const auto first = open_.lower_bound(stream_key(generation, Stream::none));
   auto at = first;
@@ -538,6 +562,13 @@ void Worker::sum_up() {
     totals_.targets[target].renamed = rotations.renamed;
     totals_.targets[target].truncated = rotations.truncated;
     totals_.targets[target].deleted = rotations.deleted;
+    totals_.targets[target].copied = rotations.copied;
+    totals_.targets[target].missed = rotations.missed;
+    totals_.targets[target].gone = rotations.lost_generations;
+    totals_.targets[target].shortened = rotations.lost_tail_bytes;
+    totals_.targets[target].lost_truncated_bytes = rotations.lost_truncated_bytes;
+    totals_.targets[target].lost_deleted_bytes = rotations.lost_deleted_bytes;
+    totals_.targets[target].unterminated_lines = rotations.unterminated_lines;
   }
 }
 

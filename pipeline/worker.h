@@ -151,6 +151,7 @@ class Worker {
   void finish(OpenRecord& open);
   void pass_silence();
   void finish_idle(std::chrono::nanoseconds now);
+  void hand_over(std::uint32_t before, std::uint32_t generation);
   void finish_all(std::uint32_t generation);
   void evaluate(const rules::Event& event, metrics::TargetTotals& totals);
   void sum_up();
@@ -181,8 +182,7 @@ class Worker {
   std::size_t pending_ = 0;                   // of them
   OpenRecord* last_open_ = nullptr;           // the one looked up last
   std::uint64_t last_key_ = 0;
-  std::vector<Unwrapper> unwrappers_;   // by target
-  std::uint32_t seen_generations_ = 0;  // numbers below are known to the unwrappers
+  std::vector<Unwrapper> unwrappers_;  // by target
   metrics::Totals totals_;
   LimitNotices notices_;
   metrics::Registry* registry_ = nullptr;

@@ -79,8 +79,24 @@ constexpr OwnMetric kTable[] = {
     {"logtally_commit_duration_seconds", Histogram, "Time that a commit took.", {}},
     {"logtally_commit_failures_total", Counter,
      "Commits that failed and are tried again, by reason.", kReason},
-    {"logtally_rotations_total", Counter, "Files found renamed, truncated or deleted.",
+    {"logtally_rotations_total", Counter,
+     "Files found renamed, truncated or deleted; of the truncated those whose rest was read from a "
+     "copy (copytruncate); files that had been rotated before they were seen, and were read then "
+     "(missed); files that went away before they, or what came after them, could be read (gone).",
      kTargetKind},
+    {"logtally_lost_bytes_total", Counter,
+     "Bytes that were in a file and could not be read any more, where it is known how many.",
+     kTargetReason},
+    {"logtally_shortened_bytes_total", Counter,
+     "Bytes that had been counted and are missing at the end of their file since a restart (a "
+     "power "
+     "cut).",
+     kTarget},
+    {"logtally_nul_bytes_skipped_total", Counter,
+     "NUL bytes skipped in front of lines: holes, and what a power cut leaves.", kTarget},
+    {"logtally_lines_unterminated_total", Counter,
+     "Last lines without a newline that were taken as they were when their rotated file had ended.",
+     kTarget},
     {"process_cpu_seconds_total", Counter, "User and system CPU time spent.", {}},
     {"process_resident_memory_bytes", Gauge, "Resident memory.", {}},
     {"process_virtual_memory_bytes", Gauge, "Virtual memory.", {}},
@@ -137,6 +153,17 @@ constexpr TargetFeed kTargetFeeds[] = {
     {"logtally_rotations_total", "rename", [](const TargetTotals& t) { return t.renamed; }},
     {"logtally_rotations_total", "truncate", [](const TargetTotals& t) { return t.truncated; }},
     {"logtally_rotations_total", "delete", [](const TargetTotals& t) { return t.deleted; }},
+    {"logtally_rotations_total", "copytruncate", [](const TargetTotals& t) { return t.copied; }},
+    {"logtally_rotations_total", "missed", [](const TargetTotals& t) { return t.missed; }},
+    {"logtally_rotations_total", "gone", [](const TargetTotals& t) { return t.gone; }},
+    {"logtally_lost_bytes_total", "truncated",
+     [](const TargetTotals& t) { return t.lost_truncated_bytes; }},
+    {"logtally_lost_bytes_total", "deleted",
+     [](const TargetTotals& t) { return t.lost_deleted_bytes; }},
+    {"logtally_shortened_bytes_total", "", [](const TargetTotals& t) { return t.shortened; }},
+    {"logtally_nul_bytes_skipped_total", "", [](const TargetTotals& t) { return t.nul_bytes; }},
+    {"logtally_lines_unterminated_total", "",
+     [](const TargetTotals& t) { return t.unterminated_lines; }},
 };
 
 }  // namespace

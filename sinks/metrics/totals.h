@@ -34,6 +34,14 @@ struct TargetTotals {
   std::uint64_t renamed = 0;  // rotations
   std::uint64_t truncated = 0;
   std::uint64_t deleted = 0;
+  std::uint64_t copied = 0;     // of the truncated: the rest was read from a copy
+  std::uint64_t missed = 0;     // rotated before anybody saw them, found and read
+  std::uint64_t gone = 0;       // that were not read to their end, or may not have been read at all
+  std::uint64_t shortened = 0;  // bytes of counted lines that a power cut took away
+  std::uint64_t lost_truncated_bytes = 0;  // never read, and in no file any more
+  std::uint64_t lost_deleted_bytes = 0;
+  std::uint64_t nul_bytes = 0;           // skipped in front of lines
+  std::uint64_t unterminated_lines = 0;  // at the end of rotated files
 };
 
 using SkipTotals = std::array<std::uint64_t, kSkipReasons>;  // by SkipReason

@@ -613,4 +613,34 @@ TEST_CASE("worker: rules that change all the time cost no line, and no page is a
                   .has_value());
 }
 
+TEST_CASE("worker: a record that a rotation cuts goes on in the next file") {
+  const std::string text = content();
+  const Result whole = of_file(text);
+  REQUIRE(whole.totals.joined > 0);
+  for (std::size_t cut = 0;
+       (cut = text.find('\n', cut)) != std::string::npos && ++cut < text.size();) {
+    Bench bench;
+    append(bench.file(), text.substr(0, cut));
+    bench.open_file(true);
+    bench.worker().step();
+    REQUIRE(::rename(bench.file().c_str(), (bench.directory / "log.1").c_str()) == 0);
+    append(bench.file(), text.substr(cut));
+    bench.time.now += std::chrono::milliseconds(300);
+    bench.worker().step();
+    bench.worker().stop();
+    same(bench.finish(), whole);
+  }
+}
+
+TEST_CASE("worker: NUL bytes in front of a line are skipped, wherever it stands") {
+  const std::string text = content();
+  const Result plain = of_file(text);
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+    const Result got = of_file(text.substr(0, at) + std::string(100, '\0') + text.substr(at));
+    CHECK(got.totals.nul_bytes == 100);
+    CHECK(got.page == plain.page);
+    CHECK(got.totals.failed_nul == plain.totals.failed_nul);
+  }
+}
+
 }  // namespace logtally::pipeline

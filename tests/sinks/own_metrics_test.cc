@@ -62,7 +62,12 @@ TEST_CASE("own metrics: every label set that is known beforehand is there at 0")
       CHECK(has(text,
                 "logtally_records_total{outcome=\"" + outcome + "\",target=\"" + target + "\"} 0"));
     }
-    for (const std::string kind : {"rename", "truncate", "delete"}) {
+    for (const std::string reason : {"truncated", "deleted"}) {
+      CHECK(has(text, "logtally_lost_bytes_total{reason=\"" + reason + "\",target=\"" + target +
+                          "\"} 0"));
+    }
+    for (const std::string kind :
+         {"rename", "truncate", "delete", "copytruncate", "missed", "gone"}) {
       CHECK(
           has(text, "logtally_rotations_total{kind=\"" + kind + "\",target=\"" + target + "\"} 0"));
     }
