@@ -3,6 +3,7 @@ counted twice, an untouched series never goes back, every broken file is answere
 
 `--full`: 1,000 reloads at up to 200 MB/s, with the figures; else 60.
 """
+import fcntl
 import pathlib
 import random
 import subprocess
@@ -37,7 +38,10 @@ rules:
     do: [{inc: extra%d_total}]
 """
 BROKEN = ["metrics:\n  bad_total: {typ: counter, help: x}\n", "rules:\n  bad: {do: [{inc: nothing_total}]}\n", "metrics: {bad: 'never closed\n"]
-BLOCK = b"".join(b'{"event":"work","kind":"%s","took":%d,"n":%d}\n' % (b"abc"[i % 3:i % 3 + 1], i % 7, i) for i in range(3000))
+# Lines of 300 bytes and a little.
+BLOCK = b"".join(
+    b'{"timestamp":"2026-03-01T10:00:00.%03dZ","level":"info","logger":"engine.worker","event":"work","kind":"%s","took":%d,"n":%d,"detail":"%s"}\n'
+    % (i % 1000, b"abc"[i % 3:i % 3 + 1], i % 7, i, b"a detail that no rule asks for " * 6) for i in range(3000))
 
 
 class Stress(unittest.TestCase):
@@ -53,6 +57,7 @@ class Stress(unittest.TestCase):
         done, blocks, scrapes, back = threading.Event(), [0], [0], []
 
         def feed():
+            fcntl.fcntl(server.process.stdin, fcntl.F_SETPIPE_SZ, 1 << 20)
             begin = time.monotonic()
             while not done.is_set():
                 server.process.stdin.write(BLOCK)
@@ -118,7 +123,7 @@ class Stress(unittest.TestCase):
         self.assertEqual(page.get("base_seconds_sum"), blocks[0] * sum(i % 7 for i in range(3000)))
         self.assertEqual(page.get("logtally_rule_matched_total", rule="base"), lines)
         print(f"{RELOADS} reloads in {took:.1f} s, {broken} broken files answered 422, slowest {slowest * 1000:.0f} ms; {lines} lines, "
-              f"{blocks[0] * len(BLOCK) / took / 1e6:.0f} MB/s, {scrapes[0]} scrapes, nothing went back")
+              f"{blocks[0] * len(BLOCK) / took / 1e6:.0f} MB/s of lines, {scrapes[0]} scrapes, nothing went back")
 
 
 sys.argv = [a for a in sys.argv if a != "--full"]
