@@ -30,7 +30,7 @@ constexpr double kMostNs = 4e6;  // of one measurement
 constexpr int kMaxGroups = 16;
 // Under a sanitizer memory is dear, and RE2 asks for some with every new state.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr double kSlowdown = 8;
+constexpr double kSlowdown = 3;
 #else
 constexpr double kSlowdown = 1;
 #endif
