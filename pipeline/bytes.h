@@ -29,6 +29,8 @@ class ByteWriter {
     bytes_ += value;
   }
 
+  void raw(std::string_view bytes) { bytes_ += bytes; }
+
   std::string_view bytes() const { return bytes_; }
   std::string take() { return std::move(bytes_); }
   void clear() { bytes_.clear(); }

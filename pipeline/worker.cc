@@ -14,18 +14,6 @@
 namespace logtally::pipeline {
 namespace {
 
-std::string_view name_of(Stream stream) {
-  switch (stream) {
-    case Stream::standard_output:
-      return "stdout";
-    case Stream::standard_error:
-      return "stderr";
-    case Stream::none:
-      break;
-  }
-  return {};
-}
-
 rules::Wrapping wrapping_of(Wrapper taken_off) {
   if (taken_off == Wrapper::docker) return rules::Wrapping::docker;
   return taken_off == Wrapper::cri ? rules::Wrapping::cri : rules::Wrapping::none;

@@ -89,6 +89,14 @@ class Worker {
     f();
   }
 
+  // On its thread, between two chunks: what waits for its rest in the generation (a record that
+  // further lines may continue, pieces of a wrapped one), for who keeps it with the position;
+  // empty: nothing. And back, before anything is read: false for bytes that carry() never gives.
+  // `predecessor`: the generation whose pieces may go on in this one, or kNoGeneration.
+  std::string carry(std::uint32_t generation, std::uint32_t target);
+  bool take_carry(std::uint32_t generation, std::uint32_t target, std::uint32_t predecessor,
+                  std::string_view bytes);
+
   // After run(), or on its thread.
   const metrics::Totals& totals() const { return totals_; }
 

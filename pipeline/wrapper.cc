@@ -250,6 +250,64 @@ const Unwrapped* Unwrapper::flush(std::uint32_t generation) {
   return give(std::move(lone), stream, end);
 }
 
+std::string_view name_of(Stream stream) {
+  switch (stream) {
+    case Stream::standard_output:
+      return "stdout";
+    case Stream::standard_error:
+      return "stderr";
+    case Stream::none:
+      break;
+  }
+  return {};
+}
+
+void Unwrapper::save(std::uint32_t generation, ByteWriter& to) const {
+  ByteWriter pieces;
+  std::uint64_t count = 0;
+  for (const Stream stream : {Stream::none, Stream::standard_output, Stream::standard_error}) {
+    const auto found = pieces_.find(key_of(generation, stream));
+    if (found == pieces_.end()) continue;
+    const Pieces& some = found->second;
+    ++count;
+    pieces.number(static_cast<std::uint64_t>(stream));
+    pieces.number(some.generation);
+    pieces.number(some.offset);
+    pieces.number(some.end);
+    pieces.number(some.count);
+    pieces.flag(some.too_long);
+    pieces.number(static_cast<std::uint64_t>(some.wrapper));
+    pieces.text(some.time);
+    pieces.text(some.text);
+  }
+  to.number(count);
+  to.raw(pieces.bytes());
+}
+
+bool Unwrapper::restore(std::uint32_t generation, ByteReader& from) {
+  std::uint64_t count = from.number();
+  if (count > 3) return false;
+  for (; count > 0; --count) {
+    const std::uint64_t stream = from.number();
+    Pieces some;
+    some.generation = static_cast<std::uint32_t>(from.number());
+    some.offset = from.number();
+    some.end = from.number();
+    some.count = static_cast<std::uint32_t>(from.number());
+    some.too_long = from.flag();
+    const std::uint64_t wrapper = from.number();
+    some.time = from.text();
+    some.text = from.text();
+    if (!from.good() || stream > static_cast<std::uint64_t>(Stream::standard_error) ||
+        wrapper > static_cast<std::uint64_t>(Wrapper::cri) || some.count == 0)
+      return false;
+    some.wrapper = static_cast<Wrapper>(wrapper);
+    if (!pieces_.emplace(key_of(generation, static_cast<Stream>(stream)), std::move(some)).second)
+      return false;
+  }
+  return true;
+}
+
 std::optional<std::uint64_t> Unwrapper::position(std::uint32_t generation) const {
   std::optional<std::uint64_t> oldest;
   for (const auto& [key, pieces] : pieces_) {

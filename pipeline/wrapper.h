@@ -17,6 +17,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "pipeline/bytes.h"
 #include "pipeline/chunk.h"
 
 namespace logtally::pipeline {
@@ -24,6 +25,9 @@ namespace logtally::pipeline {
 enum class Wrapper : std::uint8_t { automatic, none, docker, cri };
 
 enum class Stream : std::uint8_t { none, standard_output, standard_error };
+
+// As a record's origin has it; empty for none.
+std::string_view name_of(Stream stream);
 
 // One record without its wrapper. Views are valid until the next call and, where the line itself is
 // given back, as long as the chunk. Directly behind `text` stands a '\n', and kReadableBehind bytes
@@ -80,6 +84,11 @@ class Unwrapper {
 
   // Start of the oldest unfinished record that began in the generation.
   std::optional<std::uint64_t> position(std::uint32_t generation) const;
+
+  // Across a restart: the pieces that wait in the generation, and back. False for bytes that save()
+  // never gives. Who restores says succeed() as well.
+  void save(std::uint32_t generation, ByteWriter& to) const;
+  bool restore(std::uint32_t generation, ByteReader& from);
 
   std::size_t pending() const { return pieces_.size(); }
 

@@ -25,6 +25,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace logtally::rules {
@@ -66,6 +67,24 @@ class Continuation {
 
   // Whatever is no record of its own continues the record above.
   bool joins() const { return above_ == Above::joins; }
+  // What it has come to, for who keeps it across a restart. from_byte(): nothing for one that
+  // to_byte() never gives.
+  std::uint8_t to_byte() const {
+    return static_cast<std::uint8_t>(static_cast<unsigned>(above_) |
+                                     static_cast<unsigned>(place_) << 2 |
+                                     static_cast<unsigned>(logging_error_) << 5);
+  }
+  static std::optional<Continuation> from_byte(std::uint8_t byte) {
+    if ((byte & 3) > static_cast<unsigned>(Above::joins) ||
+        (byte >> 2 & 7) > static_cast<unsigned>(Place::chained) || byte >= 64)
+      return std::nullopt;
+    Continuation judge;
+    judge.above_ = static_cast<Above>(byte & 3);
+    judge.place_ = static_cast<Place>(byte >> 2 & 7);
+    judge.logging_error_ = byte >> 5 != 0;
+    return judge;
+  }
+
   // Something may still continue the record above; a complete one need not wait.
   bool open() const { return above_ != Above::closed; }
 
