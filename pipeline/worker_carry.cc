@@ -2,7 +2,6 @@
 // record of a wrapped stream may be open while later lines of the other stream are counted, so the
 // position stands behind them all and the record itself is kept. Its size is bounded
 // (WorkerOptions::record_bytes).
-#include <algorithm>
 #include <utility>
 
 #include "pipeline/bytes.h"
@@ -55,7 +54,6 @@ std::string Worker::carry(std::uint32_t generation, std::uint32_t target) {
 bool Worker::take_carry(std::uint32_t generation, std::uint32_t target, std::uint32_t predecessor,
                         std::string_view bytes) {
   if (predecessor != kNoGeneration) unwrappers_[target].succeed(predecessor, generation);
-  seen_generations_ = std::max(seen_generations_, generation + 1);
   if (bytes.empty()) return true;
   ByteReader from(bytes);
   if (from.number() != kVersion || !unwrappers_[target].restore(generation, from)) return false;
