@@ -38,11 +38,8 @@ void Compiler::compile_formula(const Document& document, const Node& node,
     return;
   }
   FormulaFault& wrong = std::get<FormulaFault>(expanded);
-  config::Diagnostic& d =
-      diagnostics_.add(std::move(wrong.code), part_of(document, node, wrong.offset, wrong.length),
-                       std::move(wrong.message), std::move(wrong.label));
-  if (!node.text.ends_with(')'))
-    d.helps.emplace_back("inside of { } a formula is quoted: buckets: 'exp(0.005, 2, 12)'");
+  diagnostics_.add(std::move(wrong.code), part_of(document, node, wrong.offset, wrong.length),
+                   std::move(wrong.message), std::move(wrong.label));
 }
 
 // `init`, once labels and limits are known.

@@ -527,9 +527,8 @@ const Compiler::Metric* Compiler::find_metric(const Document& document, const No
   config::Diagnostic& d =
       fault("E030", document, name, "metric `" + name.text + "` is not declared",
             near.empty() ? "" : "did you mean `" + near + "`?");
-  if (near.empty())
-    d.helps.push_back("declare it: metrics: {" + name.text + ": {type: " + std::string(type) +
-                      ", help: ...}}");
+  d.helps.push_back("declare it: metrics: {" + name.text + ": {type: " + std::string(type) +
+                    ", help: ...}}");
   return nullptr;
 }
 

@@ -103,11 +103,11 @@ TEST_CASE("bucket_formula: a rule file says `exp` and `linear`, and faults have 
   CHECK(faults_of(head + "exp(0.005, 1, 5)\n") == "5:25 E061\n");
   CHECK(faults_of(head + "'exp(0.005, 2, 0)'\n") == "5:29 E060\n");
   CHECK(faults_of(head + "exponential(1, 2, 3)\n") == "5:14 E060\n");
-  // Inside of { } an unquoted formula is torn apart by YAML; the first fault says so.
+  // Inside of { } an unquoted formula is torn apart by YAML; the fault says so.
   config::Diagnostics found;
   CHECK(cases::compile({"metrics: {h: {type: histogram, help: h, buckets: exp(1,2,3)}}\n"},
                        found) == nullptr);
-  CHECK(found.render().find("inside of { } a formula is quoted") != std::string::npos);
+  CHECK(found.render().find("inside { } a comma ends a value") != std::string::npos);
 }
 
 }  // namespace logtally::rules

@@ -262,7 +262,7 @@ TEST_CASE("formats: faulty declarations are refused with their place") {
       {"formats: []", "1:10 E010\n"},
       {"formats: {f: x}", "1:14 E010\n"},
       {"formats: {f: {}}", "1:11 E011\n"},
-      {"formats: {f: {patern: '<a>'}}", "1:11 E011\n1:15 E012\n"},
+      {"formats: {f: {patern: '<a>'}}", "1:15 E012\n"},
       {"formats: {f: {pattern: ''}}", "1:24 E040\n"},
       {"formats: {f: {pattern: '<a><b>'}}", "1:25 E040\n"},
       {"formats: {f: {pattern: 'x <a> <a>'}}", "1:31 E040\n"},
