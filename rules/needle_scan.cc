@@ -47,6 +47,13 @@ Session message stored: role=assistant chars=3320 tokens=812 agent_id=social ses
 INSERT INTO skill_invocations (skill_name, tool_name, duration_ms, success, error_type, tokens_used, model_used) VALUES (?, ?, ?, ?, ?, ?, ?)
 )log";
 
+// How often each byte stands in it.
+constexpr std::array<std::uint16_t, 256> kFrequencies = [] {
+  std::array<std::uint16_t, 256> times{};
+  for (const char c : kTypical) ++times[static_cast<unsigned char>(c)];
+  return times;
+}();
+
 // Eight bytes, the first one lowest.
 std::uint64_t first_bytes(const char* at) {
   std::uint64_t bytes = 0;
@@ -90,16 +97,22 @@ struct Bucket {
   }
   // What is let through: places in the typical text, and of any text by the frequency of its bytes.
   double weight() const {
-    std::size_t found = 0;
+    std::array<std::uint8_t, 256> where{};  // a bit per place in a fingerprint
     std::array<std::size_t, kFingerprint> shares{};
-    for (std::size_t at = 0; at + kFingerprint <= kTypical.size(); ++at) {
-      bool all = true;
+    for (std::size_t byte = 0; byte < where.size(); ++byte) {
       for (std::size_t i = 0; i < kFingerprint; ++i) {
-        const bool let = lets(i, kTypical[at + i]);
-        shares[i] += static_cast<std::size_t>(let);
-        all = all && let;
+        if (!lets(i, static_cast<char>(byte))) continue;
+        where[byte] = static_cast<std::uint8_t>(where[byte] | 1U << i);
+        shares[i] += kFrequencies[byte];
       }
-      found += static_cast<std::size_t>(all);
+    }
+    const auto at = [&](std::size_t place) {
+      return where[static_cast<unsigned char>(kTypical[place])];
+    };
+    std::size_t found = 0;
+    for (std::size_t i = 0; i + kFingerprint <= kTypical.size(); ++i) {
+      if ((at(i) & 1) == 0 || (at(i + 1) & 2) == 0) continue;
+      found += static_cast<std::size_t>((at(i + 2) & 4) != 0 && (at(i + 3) & 8) != 0);
     }
     auto any = static_cast<double>(kTypical.size());
     for (const std::size_t share : shares)
@@ -107,6 +120,7 @@ struct Bucket {
     return static_cast<double>(found) + any;
   }
 };
+static_assert(kFingerprint == 4);
 
 double weight_of(std::string_view print) { return Bucket().with(print).weight(); }
 
