@@ -40,6 +40,40 @@ TEST_CASE("H5: a metric declared twice is shown at both places") {
   CHECK(holds(text, "rules.yaml:2:3"));
 }
 
+TEST_CASE("H2: groups have names; `$2` is a field of that name, and mostly absent") {
+  Engine engine(
+      "metrics: {c: {type: counter, help: h, labels: {v: {default: none}}}}\n"
+      "rules: {r: {regex: 'a (?P<x>[0-9]) ([0-9])', do: [{inc: c, labels: {v: $2}}]}}\n");
+  engine.line("a 1 7");
+  CHECK(engine.samples() == "c{v=\"none\"} 1\n");
+  CHECK(holds(rendered("metrics: {c: {type: counter, help: h}}\n"
+                       "rules: {r: {regex: 'a (?P<2>b)', do: [inc: c]}}\n"),
+              "rules.yaml:2:"));
+}
+
+TEST_CASE("H7: labels are named, so none can lack; one that the metric has not is refused") {
+  Engine engine(
+      "metrics: {c: {type: counter, help: h, labels: [kind, tool]}}\n"
+      "rules: {r: {match: {event: x}, do: [{inc: c, labels: {tool: hammer}}]}}\n");
+  engine.line(R"({"event":"x","kind":"k"})");
+  CHECK(engine.samples() == "c{kind=\"k\",tool=\"hammer\"} 1\n");
+  const std::string text = rendered(
+      "metrics: {c: {type: counter, help: h, labels: [kind, tool]}}\n"
+      "rules: {r: {match: {event: x}, do: [{inc: c, labels: {tol: hammer}}]}}\n");
+  CHECK(holds(text, "rules.yaml:2:"));
+  CHECK(holds(text, "did you mean `tool`?"));
+}
+
+TEST_CASE("H11: a choice that there is not is quoted at its place") {
+  const std::string text = rendered(
+      "metrics: {h_seconds: {type: histogram, help: h, buckets: [1]}}\n"
+      "rules:\n  r: {do: [{observe: h_seconds, value: $v, unit: dontknow}]}\n");
+  CHECK(holds(text, "rules.yaml:3:"));
+  CHECK(holds(text, "dontknow"));
+  CHECK(
+      holds(rendered("metrics:\n  c: {type: dontknow, help: h}\nrules: {}\n"), "rules.yaml:2:13"));
+}
+
 TEST_CASE("H9: a regular expression over 1,024 bytes is refused, and the limit named") {
   const std::string long_one(1025, 'a');
   const std::string long_enough(1024, 'a');

@@ -66,6 +66,21 @@ TEST_CASE("rule tests: the example of the language passes") {
   CHECK(run_own_tests(loaded.tested(), loaded.found));
 }
 
+TEST_CASE("H13: a test fails though only one of a family's samples differs, or is there besides") {
+  const std::string lines =
+      "tests:\n  - name: two models\n    lines:\n"
+      "      - '{\"event\":\"llm_request\",\"model\":\"a\",\"status\":\"ok\"}'\n"
+      "      - '{\"event\":\"llm_request\",\"model\":\"b\",\"status\":\"ok\"}'\n"
+      "    expect: |\n";
+  const auto sample = [](const char* model, int value) {
+    return std::string("      aria_llm_requests_total{model=\"") + model + "\",status=\"ok\"} " +
+           std::to_string(value) + "\n";
+  };
+  CHECK(Loaded(kRequests + lines + sample("a", 1) + sample("b", 1)).differences() == "");
+  CHECK(Loaded(kRequests + lines + sample("a", 1) + sample("b", 2)).differences() != "");
+  CHECK(Loaded(kRequests + lines + sample("a", 1)).differences() != "");
+}
+
 TEST_CASE("rule tests: a wrong sample names the rule and the line that made it") {
   Loaded loaded(std::string(kRequests) + R"(tests:
   - name: an error

@@ -49,6 +49,12 @@ std::string rule(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("H6: a metric that no rule changes draws a warning at its name") {
+  CHECK(lints({"metrics:\n  a_total: {type: counter, help: h}\n"
+               "  b_total: {type: counter, help: h}\nrules: {r: {do: [inc: a_total]}}\n"}) ==
+        "3:3 W213\n");
+}
+
 TEST_CASE("lint: names and units of metrics as Prometheus wants them") {
   CHECK(metric("jobs", "type: gauge").empty());
   CHECK(metric("jobs_total", "type: gauge") == "2:3 W201\n");
