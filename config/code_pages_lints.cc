@@ -233,6 +233,19 @@ constexpr CodePage kPages[] = {
      "  call: {match: {event: call}, do: [{observe: call_seconds, value: $duration_ms, unit: "
      "ms}]}\n",
      ExampleKind::lint},
+    {"W219",
+     "The name stands nowhere else: no capture of the rule is called so, no other rule and no "
+     "format speaks of such a field, and a capture is called nearly so. If lines do have a field "
+     "of that name, allow the warning in place.",
+     "metrics:\n"
+     "  jobs_total: {type: counter, help: Jobs that ended, labels: [job]}\n"
+     "rules:\n"
+     "  job: {pattern: 'Job <name> ended', do: [{inc: jobs_total, labels: {job: $nmae}}]}\n",
+     "metrics:\n"
+     "  jobs_total: {type: counter, help: Jobs that ended, labels: [job]}\n"
+     "rules:\n"
+     "  job: {pattern: 'Job <name> ended', do: [{inc: jobs_total, labels: {job: $name}}]}\n",
+     ExampleKind::lint},
     {"W220",
      "A comment allows a warning that is not there: it was put right, or the comment stands on "
      "another line. It speaks of its own line, or alone on a line of the next one.",

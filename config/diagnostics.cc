@@ -461,6 +461,7 @@ const std::vector<CodeRow>& diagnostic_codes() {
       {"W216", "a path of a target that fits no file"},
       {"W217", "a regular expression that is expensive"},
       {"W218", "a value whose field says another unit than the metric, without `unit`"},
+      {"W219", "a `$name` that nothing gives, beside a capture of nearly that name"},
       {"W220", "an allow comment that silences nothing"},
       {"W221", "an allow comment that cannot be read"},
       {"W401", "a rule that never matched in the sample"},

@@ -122,6 +122,7 @@ std::shared_ptr<const RuleSet> Compiler::compile(std::span<const RuleSet::Source
   if (lints_ == RuleSet::Lints::all) {
     lint_metrics(sources, diagnostics_);
     lint_usage(sources, diagnostics_);
+    lint_names(sources, diagnostics_);
     lint_rules(sources, *set_, diagnostics_);
   }
   if (diagnostics_.has_errors()) return nullptr;

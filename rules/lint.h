@@ -17,6 +17,9 @@ void lint_metrics(std::span<const RuleSet::Source> sources, config::Diagnostics&
 // Metrics, maps and tables that are declared and not used.
 void lint_usage(std::span<const RuleSet::Source> sources, config::Diagnostics& diagnostics);
 
+// A `$name` that no capture gives though one is called nearly so.
+void lint_names(std::span<const RuleSet::Source> sources, config::Diagnostics& diagnostics);
+
 // Rules that can never match, and rules that do the same on the same lines. `rules` may be compiled
 // from faulty files: a rule in whose text `diagnostics` has an error is passed over.
 void lint_rules(std::span<const RuleSet::Source> sources, const RuleSet& rules,

@@ -49,6 +49,22 @@ std::string rule(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("H1: a `$name` that nothing gives is told where a capture is called nearly so") {
+  const auto of = [](const std::string& rule) {
+    return lints(
+        {"metrics: {c_total: {type: counter, help: h, labels: [v, worker]}}\nrules:\n" + rule});
+  };
+  CHECK(of("  r: {pattern: 'Job <name> ended', do: [{inc: c_total, labels: {v: $nmae}}]}\n") ==
+        "3:68 W219\n");
+  CHECK(of("  r: {regex: 'Job (?P<name>x)', do: [{inc: c_total, labels: {v: $nmae}}]}\n") ==
+        "3:65 W219\n");
+  CHECK(of("  r: {pattern: 'Job <name> ended', do: [{inc: c_total, labels: {v: $name}}]}\n") == "");
+  // It may be a field: nothing is called nearly so, or another place knows the name.
+  CHECK(of("  r: {pattern: 'Job <name> ended', do: [{inc: c_total, labels: {v: $host}}]}\n") == "");
+  CHECK(of("  r: {pattern: 'Job <workers> ended', do: [{inc: c_total, labels: {v: $worker}}]}\n") ==
+        "");
+}
+
 TEST_CASE("H6: a metric that no rule changes draws a warning at its name") {
   CHECK(lints({"metrics:\n  a_total: {type: counter, help: h}\n"
                "  b_total: {type: counter, help: h}\nrules: {r: {do: [inc: a_total]}}\n"}) ==
