@@ -84,11 +84,12 @@ class Event {
   void erase(SlotId slot) { present_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64)); }
 
   // The first of the candidates that is there and not null.
-  Token field(const std::vector<SlotId>& candidates) const {
+  const Token& field(const std::vector<SlotId>& candidates) const {
+    static constexpr Token kMissing;
     for (const SlotId candidate : candidates) {
       if (has(candidate) && slots_[candidate].present()) return slots_[candidate];
     }
-    return {};
+    return kMissing;
   }
 
   // Calls f(slot) for every slot that is set and in `mask` (as many words as present()).

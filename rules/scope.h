@@ -161,10 +161,10 @@ class Scope {
  private:
   const Token& field(FieldId id) {
     if (overlay_ != nullptr) {
-      found_ = overlay_->field(plan_->candidates(id));
-      if (found_.present()) return found_;
+      const Token& over = overlay_->field(plan_->candidates(id));
+      if (over.present()) return over;
     }
-    return found_ = event_->field(plan_->candidates(id));
+    return event_->field(plan_->candidates(id));
   }
   Token find_token(const Ref& ref);
   const Value& let_value(std::size_t index);
@@ -187,7 +187,6 @@ class Scope {
   std::size_t captured_ = 0;
   std::vector<Value> let_values_;
   std::vector<std::uint8_t> let_known_;
-  Token found_;
   bool message_known_ = false;
   bool message_there_ = false;
   std::string_view message_;
