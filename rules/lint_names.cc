@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/suggest.h"
+#include "rules/characters.h"
 #include "rules/lint.h"
 
 namespace logtally::rules {
@@ -13,16 +14,12 @@ namespace {
 
 using config::Node;
 
-bool in_name(char c) {
-  return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 // take(word, the character before it) for every name in a text.
 template <class Take>
 void for_each_name(std::string_view text, Take&& take) {
   for (std::size_t at = 0; at < text.size();) {
     std::size_t end = at;
-    while (end < text.size() && in_name(text[end])) ++end;
+    while (end < text.size() && is_name(text[end])) ++end;
     if (end > at) take(text.substr(at, end - at), at == 0 ? ' ' : text[at - 1]);
     at = end + 1;
   }

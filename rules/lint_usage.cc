@@ -4,16 +4,13 @@
 #include <string>
 #include <vector>
 
+#include "rules/characters.h"
 #include "rules/lint.h"
 
 namespace logtally::rules {
 namespace {
 
 using config::Node;
-
-bool is_name(char c) {
-  return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 // The names that stand before a `(` in any scalar: what expressions may call. Too many rather than
 // too few: nothing is called unused that is not.

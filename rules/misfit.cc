@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/diagnostics.h"
+#include "rules/characters.h"
 #include "rules/level.h"
 
 namespace logtally::rules {
@@ -12,11 +13,6 @@ namespace {
 
 constexpr std::size_t kShown = 40;  // characters of a text that a message quotes
 constexpr std::string_view kRest = "<logtally_rest...>";
-
-bool name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-bool blank(char c) { return c == ' ' || c == '\t'; }
 
 std::optional<TimeLayout> time_layout(std::string_view written) {
   if (written.empty()) return std::nullopt;
@@ -39,7 +35,7 @@ Misfits::Known Misfits::look_at(std::string_view source) {
   for (std::size_t i = 0; i < source.size();) {
     const char c = source[i];
     const bool capture = c == '<' && backslashes % 2 == 0 && i + 1 < source.size() &&
-                         name_char(source[i + 1]) && source[i + 1] > '9';
+                         is_name(source[i + 1]) && source[i + 1] > '9';
     if (capture) {
       const std::size_t close = std::min(source.find('>', i), source.size() - 1);
       known.captures.push_back({i, close + 1});
@@ -87,7 +83,7 @@ std::optional<Misfit> Misfits::find(const Pattern& pattern, PatternUse use, std:
     return std::any_of(places.captures.begin(), places.captures.end(),
                        [&](const Known::Span& span) { return at >= span.begin && at < span.end; });
   };
-  for (std::size_t at = 0; at < *last; ++at) found.fitted += !captured(at) && !blank(source[at]);
+  for (std::size_t at = 0; at < *last; ++at) found.fitted += !captured(at) && !is_blank(source[at]);
   const auto capture = std::find_if(places.captures.begin(), places.captures.end(),
                                     [&](const Known::Span& span) { return span.begin >= *last; });
   const bool at_capture = capture != places.captures.end() && capture->begin == *last;
@@ -100,7 +96,7 @@ std::optional<Misfit> Misfits::find(const Pattern& pattern, PatternUse use, std:
     // From the beginning of the word on: `completed` is wanted, not `complete`.
     std::string word;
     for (std::size_t at = *last;
-         !wanted.empty() && at > 0 && !blank(source[at - 1]) && !captured(at - 1) &&
+         !wanted.empty() && at > 0 && !is_blank(source[at - 1]) && !captured(at - 1) &&
          rest.data() > text.data() && rest.data()[-1] == source[at - 1];
          --at) {
       word.insert(word.begin(), source[at - 1]);
@@ -130,9 +126,9 @@ std::optional<Misfit> Misfits::find(const Pattern& pattern, PatternUse use, std:
     }
   } else if (use == PatternUse::format && name.starts_with("<level")) {
     std::string_view word = rest;
-    while (!word.empty() && blank(word[0])) word.remove_prefix(1);
+    while (!word.empty() && is_blank(word[0])) word.remove_prefix(1);
     std::size_t end = 0;
-    while (end < word.size() && name_char(word[end])) ++end;
+    while (end < word.size() && is_name(word[end])) ++end;
     if (parse_level(word.substr(0, end)) == Level::none) {
       found.why = end == 0 ? "no level stands before " + quoted(rest)
                            : quoted(word.substr(0, end)) + " is no level";
