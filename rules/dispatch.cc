@@ -76,7 +76,9 @@ void append_once(std::vector<RuleIndex>& rules, RuleIndex rule) {
 
 }  // namespace
 
-Dispatch::Dispatch(const FieldPlan& plan) : plan_(plan), prefixes_(1) {}
+Dispatch::Dispatch(const FieldPlan& plan) : plan_(plan), by_format_(1), prefixes_(1) {
+  by_format_[0].first = Event::kJsonFormat;
+}
 
 void Dispatch::under_value(FieldId field, std::string_view text, RuleIndex rule) {
   auto of_field = std::find_if(values_.begin(), values_.end(),
@@ -104,6 +106,25 @@ void Dispatch::under_presence(FieldId field, RuleIndex rule) {
     found = presence_.end() - 1;
   }
   append_once(found->second, rule);
+}
+
+void Dispatch::under_format(std::string_view format, RuleIndex rule) {
+  auto found = std::find_if(by_format_.begin(), by_format_.end(),
+                            [&](const auto& f) { return f.first == format; });
+  if (found == by_format_.end()) {
+    by_format_.emplace_back(format, std::vector<RuleIndex>());
+    found = by_format_.end() - 1;
+  }
+  append_once(found->second, rule);
+}
+
+const std::vector<RuleIndex>& Dispatch::of_format(const Event& event) const {
+  static const std::vector<RuleIndex> kNone;
+  if (event.format.data() == Event::kJsonFormat.data()) return by_format_[0].second;
+  for (const auto& [name, rules] : by_format_) {
+    if (name == event.format) return rules;
+  }
+  return kNone;
 }
 
 void Dispatch::under_message_prefix(std::string_view prefix, RuleIndex rule) {
@@ -178,10 +199,12 @@ void Dispatch::finish(const WellKnownFields& known) {
       const auto same = std::find_if(entries.begin(), entries.end(),
                                      [&](const OnSlot& e) { return e.field == field; });
       if (same == entries.end()) {
+        const std::vector<SlotId>& candidates = plan_.candidates(field);
         entries.push_back({.field = field,
                            .values = values,
                            .presence = presence,
-                           .first = slot == plan_.candidates(field).front()});
+                           .before = {candidates.begin(),
+                                      std::find(candidates.begin(), candidates.end(), slot)}});
       } else {
         if (values >= 0) same->values = values;
         if (presence >= 0) same->presence = presence;
@@ -224,7 +247,10 @@ inline void Dispatch::of_slot(SlotId slot, Scope& scope, Take&& take) const {
   if (!token.present()) return;
   for (const OnSlot& entry : on_slot_[slot]) {
     // The field's value is that of its first candidate that is there.
-    if (!entry.first && another_before(slot, entry.field, event)) continue;
+    const auto there = [&](SlotId other) {
+      return event.has(other) && event.slot(other).present();
+    };
+    if (std::any_of(entry.before.begin(), entry.before.end(), there)) continue;
     if (entry.presence >= 0) take(presence_[static_cast<std::size_t>(entry.presence)].second);
     if (entry.values < 0) continue;
     const Values& values = values_[static_cast<std::size_t>(entry.values)];
@@ -237,6 +263,7 @@ std::vector<RuleIndex> Dispatch::of_header(Scope& scope, const WellKnownFields& 
   const auto take = [&](const std::vector<RuleIndex>& more) {
     rules.insert(rules.end(), more.begin(), more.end());
   };
+  take(of_format(scope.event()));
   const std::vector<SlotId>& of_message = plan_.candidates(known.message);
   scope.event().for_each(mask_, [&](SlotId slot) {
     if (std::find(of_message.begin(), of_message.end(), slot) == of_message.end())
@@ -250,14 +277,6 @@ std::vector<RuleIndex> Dispatch::of_header(Scope& scope, const WellKnownFields& 
   std::sort(rules.begin(), rules.end());
   rules.erase(std::unique(rules.begin(), rules.end()), rules.end());
   return rules;
-}
-
-bool Dispatch::another_before(SlotId slot, FieldId field, const Event& event) const {
-  for (const SlotId candidate : plan_.candidates(field)) {
-    if (candidate == slot) return false;
-    if (event.has(candidate) && event.slot(candidate).present()) return true;
-  }
-  return false;
 }
 
 std::span<const RuleIndex> Dispatch::gather(Scope& scope, const WellKnownFields& known,
@@ -289,6 +308,7 @@ std::span<const RuleIndex> Dispatch::gather(Scope& scope, const WellKnownFields&
     }
   } else {
     take(always_);
+    take(of_format(event));
     event.for_each(mask_, [&](SlotId slot) { of_slot(slot, scope, take); });
     if (uses_level_) {
       const Token level =

@@ -1,7 +1,7 @@
 // Dispatch: which rules may match a record. Each rule is filed under one thing that every matching
-// record has: a field's value, the text that its message begins with, or a field being there at
-// all. A record meets only the rules that are filed under what it has, so a thousand rules cost
-// about what ten do.
+// record has: a field's value, the text that its message begins with, the format that it is in, or
+// a field being there at all. A record meets only the rules that are filed under what it has, so a
+// thousand rules cost about what ten do.
 #pragma once
 
 #include <array>
@@ -28,6 +28,7 @@ class Dispatch {
   // `prefix`: literal text of a pattern, in which a blank stands for one or more.
   void under_message_prefix(std::string_view prefix, RuleIndex rule);
   void under_presence(FieldId field, RuleIndex rule);
+  void under_format(std::string_view format, RuleIndex rule);  // empty: records that none fits
   void always(RuleIndex rule) { always_.push_back(rule); }
   void finish(const WellKnownFields& known);
 
@@ -69,9 +70,9 @@ class Dispatch {
   };
   struct OnSlot {  // what to look at when a slot is filled
     FieldId field;
-    std::int16_t values;    // index into values_, -1: none
-    std::int16_t presence;  // index into presence_, -1: none
-    bool first;             // the slot is the first candidate of the field
+    std::int16_t values;         // index into values_, -1: none
+    std::int16_t presence;       // index into presence_, -1: none
+    std::vector<SlotId> before;  // the field's candidates before this one
   };
 
   bool may_begin_prefix(Scope& scope) const {
@@ -84,14 +85,14 @@ class Dispatch {
   // Calls take(rules) for the lists that a filled slot leads to.
   template <class Take>
   void of_slot(SlotId slot, Scope& scope, Take&& take) const;
-  // Has the field another candidate before this slot, so that the slot's token is not its value?
-  bool another_before(SlotId slot, FieldId field, const Event& event) const;
+  const std::vector<RuleIndex>& of_format(const Event& event) const;
   void insert_prefix(std::uint32_t node, std::string_view rest, RuleIndex rule);
 
   const FieldPlan& plan_;
   std::vector<Values> values_;
   std::vector<std::pair<FieldId, std::vector<RuleIndex>>> presence_;
   std::array<std::vector<RuleIndex>, 7> by_level_;
+  std::vector<std::pair<std::string, std::vector<RuleIndex>>> by_format_;  // 0: JSON
   bool uses_level_ = false;
   bool header_decides_ = true;        // no field is the message or else something of the header
   bool files_message_ = false;        // some slot of the message has an entry in on_slot_

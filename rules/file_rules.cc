@@ -48,7 +48,7 @@ bool requires_presence(const Test& test) {
 // cheaper look-up.
 void Compiler::build_dispatch() {
   struct Filing {
-    enum class Kind : std::uint8_t { value, level, prefix, presence } kind = Kind::value;
+    enum class Kind : std::uint8_t { value, level, prefix, format, presence } kind = Kind::value;
     FieldId field = 0;
     std::vector<std::string> texts;
     std::optional<std::size_t> condition;
@@ -63,6 +63,8 @@ void Compiler::build_dispatch() {
     for (std::size_t c = 0; c < rule.conditions.size(); ++c) {
       const Condition& condition = rule.conditions[c];
       const auto values = required_values(condition.test);
+      const bool any_empty =
+          values && std::find(values->begin(), values->end(), "") != values->end();
       if (condition.field.source == Ref::Source::field) {
         if (values) options[i].push_back({Filing::Kind::value, condition.field.index, *values, c});
         if (requires_presence(condition.test)) {
@@ -74,9 +76,12 @@ void Compiler::build_dispatch() {
         }
       } else if (condition.field.source == Ref::Source::message && values) {
         // What is equal to a text begins with it; the condition itself stays.
-        const bool usable = std::none_of(values->begin(), values->end(),
-                                         [](const std::string& v) { return v.empty(); });
-        if (usable) options[i].push_back({Filing::Kind::prefix, 0, *values, {}});
+        if (!any_empty) options[i].push_back({Filing::Kind::prefix, 0, *values, {}});
+      } else if (condition.field.source == Ref::Source::format) {
+        if (condition.test.kind == Test::Kind::missing)
+          options[i].push_back({Filing::Kind::format, 0, {""}, c});
+        else if (values && !any_empty)  // no format has that name
+          options[i].push_back({Filing::Kind::format, 0, *values, c});
       } else if (condition.field.source == Ref::Source::level && values) {
         // A text that is no level is compared as it stands.
         const auto levels = std::count_if(values->begin(), values->end(), [](const std::string& v) {
@@ -106,10 +111,11 @@ void Compiler::build_dispatch() {
     const Filing* best = nullptr;
     std::size_t best_cost = 0;
     for (const Filing& filing : options[i]) {
-      // Fields that are there, and levels, are shared by far more records than values and texts
-      // are.
+      // Fields that are there, levels and formats are shared by far more records than values and
+      // texts are.
       std::size_t cost = filing.kind == Filing::Kind::presence ? 1000
                          : filing.kind == Filing::Kind::level  ? 2000
+                         : filing.kind == Filing::Kind::format ? 3000
                                                                : 0;
       for (const std::string& text : filing.texts) cost += popularity[filing.key(text)];
       if (best == nullptr || cost < best_cost) {
@@ -132,6 +138,9 @@ void Compiler::build_dispatch() {
           break;
         case Filing::Kind::prefix:
           set_->dispatch_.under_message_prefix(text, index);
+          break;
+        case Filing::Kind::format:
+          set_->dispatch_.under_format(text, index);
           break;
         case Filing::Kind::presence:
           set_->dispatch_.under_presence(best->field, index);

@@ -61,6 +61,11 @@ Level numbered(std::string_view word) {
 }  // namespace
 
 Level parse_level(std::string_view text) {
+  // As most engines write them.
+  if (text == "INFO") return Level::info;
+  if (text == "DEBUG") return Level::debug;
+  if (text == "WARNING") return Level::warning;
+  if (text == "ERROR") return Level::error;
   const std::string_view name = trimmed(text);
   if (name.empty() || name.size() > kLongestName || name.front() == '\0') return Level::none;
   switch (packed(name.substr(0, sizeof(std::uint64_t)))) {

@@ -141,7 +141,9 @@ std::size_t best_fingerprint(std::string_view text) {
 }  // namespace
 
 bool NeedleScan::usable(std::string_view text) {
-  return text == "@" || (best_fingerprint(text) != std::string_view::npos && text.size() < 256);
+  if (text == "@") return true;
+  if (text.size() < kShortest || text.size() >= 256) return false;
+  return std::any_of(text.begin(), text.end() - (kShortest - 1), can_be_first);
 }
 
 NeedleScan::NeedleScan(std::vector<Needle> needles) {

@@ -38,6 +38,10 @@ class Maker {
   std::string rules() {
     std::string text =
         "lift: [extra]\n"
+        "formats:\n"
+        "  console: {pattern: '[<level>] <message>'}\n"
+        "  job: {pattern: 'job <a>: <message>'}\n"
+        "  stamped: {pattern: '<time> <level> <message>'}\n"
         "metrics: {c: {type: counter, help: h, labels: {rule: {}, v: {default: none}}}}\n"
         "rules:\n";
     const std::size_t count = below(30) + 1;
@@ -47,6 +51,10 @@ class Maker {
 
   std::string record() {
     if (below(6) == 0) return message();
+    if (below(6) == 0) return "[" + pick({"info", "ERROR", "x"}) + "] " + message();
+    if (below(4) == 0)  // a header that is known from the second time on
+      return "2026-02-28 10:30:45 " + pick({"INFO", "ERROR"}) + " " + message();
+    if (below(9) == 0) return "job " + pick({"x", "y", "500"}) + ": " + message();
     std::string text = "{";
     const std::size_t fields = below(7);
     for (std::size_t i = 0; i < fields; ++i) {
@@ -92,6 +100,11 @@ class Maker {
         return plain();
     }
   }
+  std::string format_test() {
+    return pick({"null", "json", "console", "job", "stamped", "''", "other", "[json, job]",
+                 "[null, console]", "{not: json}", "{prefix: j}", "{exists: true}",
+                 "{exists: false}"});
+  }
   std::string pattern() {
     return "'" +
            pick({"Job <id> done", "Job <id> failed", "Job <_...>", "Jo<x...>", "<a> <b...>",
@@ -101,14 +114,14 @@ class Maker {
   std::string rule(std::size_t number) {
     const std::string name = "r" + std::to_string(number);
     std::string text = "  " + name + ": {";
-    std::vector<std::string> fields = {"a",       "b",      "d",       "level",
-                                       "message", "logger", "extra.a", "severity"};
+    std::vector<std::string> fields = {"a",      "b",       "d",        "level",  "message",
+                                       "logger", "extra.a", "severity", "_format"};
     const std::size_t conditions = below(4);
     if (conditions > 0) {
       text += "match: {";
       for (std::size_t i = 0; i < conditions; ++i) {
         const auto at = fields.begin() + static_cast<std::ptrdiff_t>(below(fields.size()));
-        text += *at + ": " + test() + ", ";
+        text += *at + ": " + (*at == "_format" ? format_test() : test()) + ", ";
         fields.erase(at);
       }
       text += "}, ";
