@@ -200,11 +200,13 @@ void Dispatch::finish(const WellKnownFields& known) {
                                      [&](const OnSlot& e) { return e.field == field; });
       if (same == entries.end()) {
         const std::vector<SlotId>& candidates = plan_.candidates(field);
+        const auto itself = std::find(candidates.begin(), candidates.end(), slot);
         entries.push_back({.field = field,
                            .values = values,
                            .presence = presence,
-                           .before = {candidates.begin(),
-                                      std::find(candidates.begin(), candidates.end(), slot)}});
+                           .before = static_cast<std::uint32_t>(candidates_before_.size()),
+                           .befores = static_cast<std::uint16_t>(itself - candidates.begin())});
+        candidates_before_.insert(candidates_before_.end(), candidates.begin(), itself);
       } else {
         if (values >= 0) same->values = values;
         if (presence >= 0) same->presence = presence;
@@ -245,12 +247,13 @@ inline void Dispatch::of_slot(SlotId slot, Scope& scope, Take&& take) const {
   const Event& event = scope.event();
   const Token& token = event.slot(slot);
   if (!token.present()) return;
+  const auto there = [&](SlotId other) { return event.has(other) && event.slot(other).present(); };
   for (const OnSlot& entry : on_slot_[slot]) {
     // The field's value is that of its first candidate that is there.
-    const auto there = [&](SlotId other) {
-      return event.has(other) && event.slot(other).present();
-    };
-    if (std::any_of(entry.before.begin(), entry.before.end(), there)) continue;
+    if (entry.befores != 0) {
+      const SlotId* const before = candidates_before_.data() + entry.before;
+      if (std::any_of(before, before + entry.befores, there)) continue;
+    }
     if (entry.presence >= 0) take(presence_[static_cast<std::size_t>(entry.presence)].second);
     if (entry.values < 0) continue;
     const Values& values = values_[static_cast<std::size_t>(entry.values)];

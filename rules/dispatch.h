@@ -70,9 +70,10 @@ class Dispatch {
   };
   struct OnSlot {  // what to look at when a slot is filled
     FieldId field;
-    std::int16_t values;         // index into values_, -1: none
-    std::int16_t presence;       // index into presence_, -1: none
-    std::vector<SlotId> before;  // the field's candidates before this one
+    std::int16_t values;    // index into values_, -1: none
+    std::int16_t presence;  // index into presence_, -1: none
+    std::uint32_t before;   // the field's candidates before this one, in candidates_before_
+    std::uint16_t befores;  // how many they are
   };
 
   bool may_begin_prefix(Scope& scope) const {
@@ -100,6 +101,7 @@ class Dispatch {
   std::array<bool, 256> begins_prefix_{};  // some prefix begins with the byte
   std::vector<RuleIndex> always_;
   std::vector<std::vector<OnSlot>> on_slot_;
+  std::vector<SlotId> candidates_before_;
   std::vector<std::uint64_t> mask_;  // slots with an entry in on_slot_
 };
 
