@@ -23,7 +23,7 @@ bool same(const std::vector<config::Target>& a, const std::vector<config::Target
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const config::Target& x, const config::Target& y) {
                       return x.name == y.name && x.paths == y.paths && x.exclude == y.exclude &&
-                             x.wrapper == y.wrapper && x.from == y.from;
+                             x.rotated == y.rotated && x.wrapper == y.wrapper && x.from == y.from;
                     });
 }
 
@@ -74,7 +74,7 @@ std::string fixed_differences(const config::RunOptions& at_work, const config::R
   add(at_work.listen != now.listen, "listen");
   add(!same(at_work.targets, now.targets), "targets");
   add(!same(at_work.limits, now.limits), "limits");
-  add(at_work.state_dir != now.state_dir, "state");
+  add(at_work.state != now.state, "state");
   return names;
 }
 

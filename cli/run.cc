@@ -16,6 +16,7 @@
 #include <prometheus/metric_family.h>
 
 #include "cli/interrupts.h"
+#include "cli/kept_state.h"
 #include "cli/reload_thread.h"
 #include "cli/rule_loading.h"
 #include "cli/rule_reload.h"
@@ -139,7 +140,8 @@ Reading what_to_read(const RunOptions& options) {
       reading.targets.push_back({.name = target.name,
                                  .paths = target.paths,
                                  .exclude = target.exclude,
-                                 .from = from(target.from)});
+                                 .from = from(target.from),
+                                 .rotated = target.rotated});
       reading.wrappers.push_back(wrapper_of(target.wrapper));
     }
   } else if (!stdin_wanted) {
@@ -165,7 +167,7 @@ std::string described(const Reading& reading) {
 }
 
 void tell_banner(const Console& console, const RunOptions& options, const Reading& reading,
-                 const http::Server* server) {
+                 const KeptState* state, const http::Server* server) {
   std::string packs;
   for (const std::string& pack : options.packs) packs += (packs.empty() ? "" : ", ") + pack;
   std::string rules =
@@ -177,6 +179,9 @@ void tell_banner(const Console& console, const RunOptions& options, const Readin
       options.config_file ? "configuration " + *options.config_file : "no logtally.yaml found";
   console.say(fmt::format("logtally {}: reading {}, {} ({})", build_info().version,
                           described(reading), rules, from));
+  if (state != nullptr)
+    console.say(
+        fmt::format("  state     {}{}", state->directory(), state->fresh() ? " (new)" : ""));
   if (server == nullptr) return;
   const bool everywhere = options.listen.host.empty();
   const std::string host =
@@ -345,6 +350,15 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   tail.follow = !options.once;
   tail.from_beginning = options.once || options.from == config::From::beginning;
   tail.line_bytes = options.limits.line_bytes;
+  std::string no_state;
+  auto opened = KeptState::open(options, environment, reading.targets, no_state);
+  if (!opened) {
+    console.error(opened.error().text);
+    return kExitWrong;
+  }
+  std::optional<KeptState> state = *std::move(opened);
+  if (!no_state.empty()) console.warning(no_state);
+  if (state) state->prepare(reading.targets, tail);
   auto inputs = pipeline::Inputs::open(reading.targets, reading.standard_input, tail);
   if (!inputs) {
     console.error(inputs.error().text);
@@ -366,12 +380,22 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   worker_options.series = options.limits.series;
   worker_options.follow = !options.once;
   worker_options.log = [&console](const std::string& text) { console.log(text); };
+  if (state) worker_options.checkpoints = &state->checkpoints();
   pipeline::Worker worker(rules, **inputs, std::move(worker_options));
   metrics::Registry registry(worker.series());
   std::unique_ptr<metrics::OwnMetrics> own;  // without a port nobody sees it
   if (options.serve) {
     own = std::make_unique<metrics::OwnMetrics>(own_metrics_spec(*rules, **inputs));
     own->reloaded(true, std::chrono::system_clock::now());
+  }
+  if (state) {
+    for (const std::string& message : state->messages()) console.log(message);
+    const auto messages = state->restore(worker);
+    if (!messages) {
+      console.error(messages.error().text);
+      return kExitWrong;
+    }
+    for (const std::string& message : *messages) console.log(message);
   }
   worker.connect(registry, own.get());
 
@@ -397,9 +421,11 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   if (options.serve) {
     const auto created =
         options.exposition.created_timestamps ? metrics::Created::shown : metrics::Created::hidden;
-    const auto page = [&, created](http::MetricsFormat format) {
+    const bool behind = state && state->behind();
+    const auto page = [&, created, behind](http::MetricsFormat format) {
       const auto begin = std::chrono::steady_clock::now();
       worker.commit_now(std::chrono::milliseconds(100));
+      if (behind && !worker.caught_up()) return std::optional<std::string>();
       std::vector<metrics::FamilySnapshot> counted;
       std::vector<prometheus::MetricFamily> of_program;
       worker.between_commits([&] {  // so that both are of the same rules
@@ -413,11 +439,15 @@ int run(const config::CommandLine& line, const config::Environment& environment)
         metrics::append_text(text, counted, std::move(of_program));
       }
       own->scraped(std::chrono::steady_clock::now() - begin);
-      return text;
+      return std::optional(std::move(text));
     };
     const auto ready = [&] {
-      return running ? http::Readiness{.ready = true}
-                     : http::Readiness{.ready = false, .reason = "stopping"};
+      if (!running) return http::Readiness{.ready = false, .reason = "stopping"};
+      std::string trouble = worker.trouble();
+      if (!trouble.empty()) return http::Readiness{.ready = false, .reason = std::move(trouble)};
+      if (behind && !worker.caught_up())
+        return http::Readiness{.ready = false, .reason = "counts again what an older state lacks"};
+      return http::Readiness{.ready = true};
     };
     http::ServerOptions server_options;
     server_options.listen = {.host = options.listen.host, .port = options.listen.port};
@@ -436,7 +466,7 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     }
     server = std::move(*started);
   }
-  tell_banner(console, options, reading, server.get());
+  tell_banner(console, options, reading, state ? &*state : nullptr, server.get());
   if (line.verbosity > 0) tell_rules(console, *rules);
 
   {
@@ -457,6 +487,10 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   }
   if (reload) reload->stop();  // whoever waits for it is answered
   if (server) server->stop();
+  if (state && !worker.lost()) {
+    if (const auto closed = state->close(); !closed) console.error(closed.error().text);
+  }
+  if (worker.lost()) exit_code = kExitWrong;
 
   if (options.print_metrics) {
     std::string text;

@@ -72,12 +72,6 @@ Fault take_pack(CommandLine& line, const std::string& value) {
 }
 
 Fault take_state_dir(CommandLine& line, const std::string& value) {
-  if (value != "none") {
-    return fmt::format(
-        "state in {} is not in this version yet: positions and totals will be kept there; only "
-        "`none` is taken",
-        in_ticks(value));
-  }
   line.state_dir = value;
   return {};
 }
@@ -191,9 +185,9 @@ constexpr Option kOptions[] = {
      "read files that exist from their beginning, not from their end",
      set<&CommandLine::from_beginning>,
      [](const RunOptions& o) { return show_bool(o.from == From::beginning); }},
-    {"state-dir", 0, "DIR", "", "state.dir", "none",
-     "where positions and totals are kept; only none in this version", take_state_dir,
-     [](const RunOptions& o) { return o.state_dir; }},
+    {"state-dir", 0, "DIR", "", "state.dir", "auto, none with --once",
+     "where positions and totals are kept: auto, none or a directory", take_state_dir,
+     [](const RunOptions& o) { return o.state.dir; }},
     {"print-config", 0, "", "", "", "", "print every value with its origin, and exit",
      set<&CommandLine::print_config>, nullptr},
     {"format", 0, "FORMAT", "", "", "human",
@@ -258,6 +252,10 @@ constexpr Option kOptions[] = {
      show_limit<&Limits::series_per_metric>},
     {"exposition.created_timestamps", 0, "", "", "exposition.created_timestamps", "false", "",
      nullptr, [](const RunOptions& o) { return show_bool(o.exposition.created_timestamps); }},
+    {"state.sync", 0, "", "", "state.sync", "full", "", nullptr,
+     [](const RunOptions& o) { return std::string(o.state.sync_word()); }},
+    {"state.on_corrupt", 0, "", "", "state.on_corrupt", "fail", "", nullptr,
+     [](const RunOptions& o) { return std::string(o.state.on_corrupt_word()); }},
 };
 
 }  // namespace
@@ -322,7 +320,7 @@ RunOptions resolve(const CommandLine& line, const std::optional<Settings>& setti
     }
     if (settings->listen) run.listen = *settings->listen;
     if (settings->packs) run.packs = *settings->packs;
-    if (settings->state_dir) run.state_dir = *settings->state_dir;
+    run.state = settings->state;
     run.rules = settings->rules;
     run.targets = settings->targets;
     run.limits = settings->limits;
@@ -358,8 +356,11 @@ RunOptions resolve(const CommandLine& line, const std::optional<Settings>& setti
     flag("rules");
   }
   if (line.state_dir) {
-    run.state_dir = *line.state_dir;
+    run.state.dir = *line.state_dir;
     flag("state-dir");
+  } else if (line.once) {
+    run.state.dir = "none";
+    note("state-dir", Origin::Kind::flag, "--once");
   }
   if (line.tee) {
     run.tee = *line.tee;

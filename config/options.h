@@ -110,7 +110,7 @@ struct RunOptions {
                           // does --once
   Limits limits;
   Exposition exposition;
-  std::string state_dir = "none";
+  StateSettings state;
   int verbosity = 0;
   Colour colour = Colour::automatic;
   bool print_config = false;

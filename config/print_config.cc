@@ -60,6 +60,7 @@ std::string print_config(const RunOptions& run) {
     const std::string name = fmt::format("targets.{}.", printable(target.name));
     add(key + "path", name + "path", listed(target.paths));
     add(key + "exclude", name + "exclude", listed(target.exclude));
+    add(key + "rotated", name + "rotated", listed(target.rotated));
     add(key + "wrapper", name + "wrapper", std::string(word_of(target.wrapper)));
     add(key + "from", name + "from", target.from == From::end ? "end" : "beginning");
   }

@@ -134,7 +134,11 @@ constexpr Key<Target> kTargetKeys[] = {
        if (read_word(r, v, kFrom, i)) t.from = static_cast<From>(i);
      },
      "where reading of files present at the first start begins: end | beginning"},
-    {"rotated", nullptr, "names of the rotated siblings"},
+    {"rotated",
+     [](const Reading& r, const Node& v, Target& t) {
+       if (read_texts(r, v, t.rotated)) resolve_paths(r, t.rotated);
+     },
+     "globs of more names that rotation gives to the files, besides .N, -DATE, .gz, .zst"},
     {"formats", nullptr, "names of the formats tried; empty: all"},
     {"labels", nullptr, "labels for Loki"},
 };
@@ -208,19 +212,30 @@ constexpr Key<Exposition> kExpositionKeys[] = {
      "true | false: OpenMetrics pages tell since when each counter and histogram counts (false)"},
 };
 
-struct State {
-  std::string dir;
-};
-constexpr Key<State> kStateKeys[] = {
+constexpr std::array<std::string_view, 2> kSync = {"full", "normal"};
+constexpr std::array<std::string_view, 3> kOnCorrupt = {"fail", "beginning", "end"};
+
+constexpr Key<StateSettings> kStateKeys[] = {
     {"dir",
-     [](const Reading& r, const Node& v, State& s) {
-       if (!read_text(r, v, s.dir) || s.dir == "none") return;
-       r.fault("E014", v, fmt::format("state in {} is not in this version yet", in_ticks(s.dir)),
-               "only `none` is");
+     [](const Reading& r, const Node& v, StateSettings& s) {
+       std::string dir;
+       if (!read_text(r, v, dir)) return;
+       s.dir = dir == "auto" || dir == "none" ? dir : path_from(r.document, dir);
      },
-     "where positions and totals are kept; only `none` in this version"},
-    {"sync", nullptr, "full | normal"},
-    {"on_corrupt", nullptr, "fail | beginning | end"},
+     "where positions and totals are kept: auto | none | a directory"},
+    {"sync",
+     [](const Reading& r, const Node& v, StateSettings& s) {
+       std::size_t i = 0;
+       if (read_word(r, v, kSync, i)) s.sync = static_cast<StateSync>(i);
+     },
+     "full: a power cut loses nothing | normal: the process may die, the machine may not"},
+    {"on_corrupt",
+     [](const Reading& r, const Node& v, StateSettings& s) {
+       std::size_t i = 0;
+       if (read_word(r, v, kOnCorrupt, i)) s.on_corrupt = static_cast<OnCorrupt>(i);
+     },
+     "fail | beginning | end: what is done about damaged state without a sound snapshot: nothing, "
+     "or anew from the files' beginning or end"},
 };
 
 constexpr Key<Settings> kTopKeys[] = {
@@ -243,10 +258,8 @@ constexpr Key<Settings> kTopKeys[] = {
      "what a page of /metrics shows"},
     {"state",
      [](const Reading& r, const Node& v, Settings& s) {
-       State state;
-       read_map(r, v, "`state`", kStateKeys, state);
+       read_map(r, v, "`state`", kStateKeys, s.state);
        note_lines(r, v, "state.", s);
-       if (!state.dir.empty()) s.state_dir = state.dir;
      },
      "what outlives a restart"},
     {"spool", nullptr, "bounds of what is kept of standard input"},
@@ -263,6 +276,11 @@ void describe(std::vector<DescribedKey>& out, std::string_view prefix, const Key
 }
 
 }  // namespace
+
+std::string_view StateSettings::sync_word() const { return kSync[static_cast<std::size_t>(sync)]; }
+std::string_view StateSettings::on_corrupt_word() const {
+  return kOnCorrupt[static_cast<std::size_t>(on_corrupt)];
+}
 
 const std::vector<std::string_view>& rule_file_keys() {
   static const std::vector<std::string_view> kKeys = {

@@ -30,6 +30,7 @@ struct Target {
   std::string name;                  // value of the label `target`
   std::vector<std::string> paths;    // globs, relative to the working directory
   std::vector<std::string> exclude;  // likewise
+  std::vector<std::string> rotated;  // likewise
   Wrapper wrapper = Wrapper::automatic;
   From from = From::end;
 };
@@ -47,6 +48,19 @@ struct Exposition {
   bool created_timestamps = false;  // OpenMetrics' `_created`
 };
 
+enum class StateSync : std::uint8_t { full, normal };
+enum class OnCorrupt : std::uint8_t { fail, beginning, end };
+
+// Where and how positions and totals are kept.
+struct StateSettings {
+  std::string dir = "auto";  // a directory, `none`, or `auto`: see pipeline::choose_state_directory
+  StateSync sync = StateSync::full;
+  OnCorrupt on_corrupt = OnCorrupt::fail;
+  std::string_view sync_word() const;  // as in the file
+  std::string_view on_corrupt_word() const;
+  friend bool operator==(const StateSettings&, const StateSettings&) = default;
+};
+
 struct Settings {
   std::optional<ListenAddress> listen;
   std::optional<std::vector<std::string>> packs;  // names; {"auto"}: all shipped; empty: none
@@ -54,9 +68,9 @@ struct Settings {
   std::vector<Target> targets;
   Limits limits;
   Exposition exposition;
-  std::optional<std::string> state_dir;  // "none"
-  bool has_rules = false;                // metrics, rules, maps ... stand in this file too
-  std::string file;                      // as it was named
+  StateSettings state;
+  bool has_rules = false;  // metrics, rules, maps ... stand in this file too
+  std::string file;        // as it was named
   std::map<std::string, std::uint32_t, std::less<>>
       lines;  // of the top-level keys, those below as "limits.series", "state.dir",
               // "targets.0.from"

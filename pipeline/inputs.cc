@@ -12,15 +12,15 @@ Result<std::unique_ptr<Inputs>> Inputs::open(std::vector<TargetSpec> targets,
                                              std::optional<StdinSpec> standard_input,
                                              TailOptions options) {
   std::unique_ptr<Inputs> inputs(new Inputs);
+  inputs->stdin_generation_ = options.first_generation++;
   for (const TargetSpec& target : targets) inputs->target_names_.push_back(target.name);
   if (standard_input) {
     inputs->target_names_.push_back(standard_input->name);
     inputs->stdin_ = std::make_unique<StdinSource>(
-        *std::move(standard_input), static_cast<std::uint32_t>(targets.size()), kStdinGeneration,
-        options.line_bytes, options.clock);
+        *std::move(standard_input), static_cast<std::uint32_t>(targets.size()),
+        inputs->stdin_generation_, options.line_bytes, options.clock);
   }
   if (!targets.empty()) {
-    options.first_generation = kStdinGeneration + 1;
     auto tail = Tail::open(std::move(targets), std::move(options));
     if (!tail) return tail.error();
     inputs->tail_ = *std::move(tail);
@@ -66,7 +66,7 @@ bool Inputs::finished() const {
 }
 
 std::string_view Inputs::path(std::uint32_t generation) const {
-  if (stdin_ != nullptr && generation == kStdinGeneration) return "-";
+  if (stdin_ != nullptr && generation == stdin_generation_) return "-";
   return tail_ != nullptr ? tail_->path(generation) : std::string_view();
 }
 
@@ -80,6 +80,22 @@ std::vector<StoredGeneration> Inputs::take_changed() {
 
 void Inputs::shipped(std::uint32_t generation, std::uint64_t position) {
   if (tail_ != nullptr) tail_->shipped(generation, position);
+}
+
+void Inputs::store_again(std::uint32_t generation) {
+  if (tail_ != nullptr) tail_->store_again(generation);
+}
+
+std::vector<std::uint32_t> Inputs::take_forgotten() {
+  return tail_ != nullptr ? tail_->take_forgotten() : std::vector<std::uint32_t>();
+}
+
+std::uint32_t Inputs::next_generation() const {
+  return tail_ != nullptr ? tail_->next_generation() : stdin_generation_ + 1;
+}
+
+std::optional<std::uint32_t> Inputs::target_of_file(std::uint32_t generation) const {
+  return tail_ != nullptr ? tail_->target(generation) : std::nullopt;
 }
 
 void Inputs::forget(std::uint32_t generation) {

@@ -16,13 +16,14 @@
 
 namespace logtally::pipeline {
 
+// Of a process without state, whose numbers begin at 0.
 inline constexpr std::uint32_t kStdinGeneration = 0;
 
 // Lives on the worker thread.
 class Inputs {
  public:
   // `targets` have the indexes 0, 1, ... in chunks; standard input comes behind them. Standard
-  // input has generation 0.
+  // input has generation TailOptions::first_generation, files have those behind it.
   static Result<std::unique_ptr<Inputs>> open(std::vector<TargetSpec> targets,
                                               std::optional<StdinSpec> standard_input,
                                               TailOptions options);
@@ -48,7 +49,13 @@ class Inputs {
   // As Tail's: what is to be stored of the files with a commit, and what need not be known again.
   std::vector<StoredGeneration> take_changed();
   void shipped(std::uint32_t generation, std::uint64_t position);
+  void store_again(std::uint32_t generation);
   void forget(std::uint32_t generation);
+  std::vector<std::uint32_t> take_forgotten();
+  std::uint32_t next_generation() const;
+  // The file's target; nothing for standard input, which cannot be read again, and for what is not
+  // known.
+  std::optional<std::uint32_t> target_of_file(std::uint32_t generation) const;
 
   Rotations rotations(std::uint32_t target) const;
   const std::vector<std::string>& missing()
@@ -62,6 +69,7 @@ class Inputs {
   std::unique_ptr<Tail> tail_;          // null: no targets
   std::unique_ptr<StdinSource> stdin_;  // null: not read
   std::vector<std::string> target_names_;
+  std::uint32_t stdin_generation_ = kStdinGeneration;
   bool stdin_first_ = false;  // whose turn it is
 };
 

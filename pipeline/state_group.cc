@@ -119,6 +119,13 @@ void bind_generation(Statement& s, const StoredGeneration& file, std::string_vie
 
 }  // namespace
 
+void StateStore::Group::targets(const std::vector<std::string>& names) {
+  if (failed_) return;
+  std::string text;
+  for (const std::string& name : names) text += name + '\n';
+  run("put targets", store_.statements_->put_meta.text("targets").text(text).checksum());
+}
+
 void StateStore::Group::start(const StoredGeneration& file, std::string_view carry) {
   if (failed_) return;
   Statement& s = store_.statements_->start_generation;
@@ -325,6 +332,9 @@ Outcome StateStore::load(StateImage& image, std::string& clean, std::string& boo
         if (key == "uuid") image.uuid = value;
         if (key == "clean") clean = value;
         if (key == "boot_id") boot = value;
+        for (std::size_t at = 0, end = 0;
+             key == "targets" && (end = value.find('\n', at)) != std::string::npos; at = end + 1)
+          image.targets.push_back(value.substr(at, end - at));
         return true;
       }))
     return failed;

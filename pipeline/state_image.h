@@ -102,6 +102,7 @@ struct StateImage {
   std::uint64_t groups = 0;  // that were ever committed
   std::uint32_t next_generation = 0;
   rules::EventClock::Saved clock{};
+  std::vector<std::string> targets;          // names of those that were followed
   std::vector<SavedGeneration> generations;  // by number
   std::vector<FamilyRow> families;           // by id
   std::vector<SeriesRow> series;             // by family and number

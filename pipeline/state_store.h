@@ -85,6 +85,8 @@ class StateStore {
    public:
     void next_generation(std::uint32_t number) { next_generation_ = number; }
     void clock(const rules::EventClock::Saved& clock) { clock_ = clock; }
+    // The targets that are followed from now on: names without newlines.
+    void targets(const std::vector<std::string>& names);
     // A generation that is new; `counted` is where reading begins.
     void start(const StoredGeneration& file, std::string_view carry);
     // It stood at these positions when the group began; else the group fails for good.

@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "config/result.h"
@@ -109,8 +110,16 @@ class Tail {
   std::vector<StoredGeneration> take_changed();
   // Of what was shipped, to be stored as well.
   void shipped(std::uint32_t generation, std::uint64_t position);
+  // What waits for its rest in the generation is another now: it is among take_changed() again.
+  void store_again(std::uint32_t generation);
   // A finished generation whose file is no more need not be known again.
   void forget(std::uint32_t generation);
+  // Ended generations that were forgotten since the last call: nothing of them need be stored.
+  std::vector<std::uint32_t> take_forgotten() { return std::exchange(forgotten_, {}); }
+  std::uint32_t next_generation() const {
+    return next_generation_;
+  }  // numbers from here on are free
+  std::optional<std::uint32_t> target(std::uint32_t generation) const;  // nothing: it is not known
 
   std::vector<std::string> take_messages();  // what an operator should know, each change once
   std::size_t open_files() const { return open_files_; }
@@ -205,6 +214,7 @@ class Tail {
   std::unordered_map<std::string, std::vector<std::uint32_t>> by_home_;  // oldest first
   std::unordered_map<FileId, std::uint32_t, IdHash> copies_;  // files that hold what these hold
   std::vector<std::uint32_t> changed_;                        // for take_changed()
+  std::vector<std::uint32_t> forgotten_;                      // for take_forgotten()
   std::vector<bool> known_target_;                            // there was an earlier run with it
   std::int64_t last_alive_ns_ = 0;  // wall clock of the last commit of an earlier run
   std::vector<int> directory_watches_;

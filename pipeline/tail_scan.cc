@@ -291,6 +291,7 @@ void Tail::erase(const Generation& generation) {
     if (home->second.empty()) by_home_.erase(home);
   }
   std::erase_if(copies_, [&](const auto& copy) { return copy.second == generation.number; });
+  forgotten_.push_back(generation.number);
   generations_.erase(generation.number);
 }
 

@@ -51,6 +51,15 @@ void Tail::shipped(std::uint32_t generation, std::uint64_t position) {
   touch(*found);
 }
 
+void Tail::store_again(std::uint32_t generation) {
+  if (Generation* const found = find(generation)) touch(*found);
+}
+
+std::optional<std::uint32_t> Tail::target(std::uint32_t generation) const {
+  const Generation* const found = find(generation);
+  return found == nullptr ? std::nullopt : std::optional(found->target);
+}
+
 void Tail::forget(std::uint32_t generation) {
   const Generation* const found = find(generation);
   if (found == nullptr || !found->over) return;

@@ -14,6 +14,8 @@
 namespace logtally::pipeline {
 namespace {
 
+constexpr std::size_t kMaxPendingInvocations = 4'096;  // before they are committed
+
 rules::Wrapping wrapping_of(Wrapper taken_off) {
   if (taken_off == Wrapper::docker) return rules::Wrapping::docker;
   return taken_off == Wrapper::cri ? rules::Wrapping::cri : rules::Wrapping::none;
@@ -45,15 +47,14 @@ Worker::Worker(std::shared_ptr<const rules::RuleSet> rules, Inputs& inputs, Work
                                    options_.clock.wall_ns());
 }
 
-void Worker::connect(metrics::Registry& registry, metrics::OwnMetrics* own) {
-  registry_ = &registry;
-  own_ = own;
-}
-
 void Worker::run() {
   commit();  // what the rules declare is there from the first scrape
-  auto next_commit = options_.clock.steady() + options_.commit_interval;
-  while (!stopping_) {
+  while (!stopping_ && !ended_) {
+    if (!durable_) {
+      rest(retry_at_ - options_.clock.steady());
+      if (options_.clock.steady() >= retry_at_) commit();
+      continue;
+    }
     if (rules_asked_) take_rules();
     const std::uint64_t asked = commits_asked_;
     const std::optional<Chunk> chunk = inputs_.read();
@@ -64,33 +65,50 @@ void Worker::run() {
       waiting = commits_done_ < asked;
     }
     const bool idle = !chunk;
+    const bool keeps = options_.checkpoints != nullptr;
     const bool dirty = !delta_.series.touched().empty();
-    if (waiting || (idle && dirty) || options_.clock.steady() >= next_commit) {
-      commit();
+    const auto now = options_.clock.steady();
+    if ((waiting && now >= next_scrape_commit_) || (idle && ((dirty && !keeps) || !caught_up_)) ||
+        now >= next_commit_ || delta_.invocations.size() >= kMaxPendingInvocations) {
+      if (!commit()) continue;
       {
         const std::lock_guard lock(mutex_);
         commits_done_ = asked;
       }
+      waiting = false;
+      if (idle) caught_up_ = true;
       committed_.notify_all();
-      next_commit = options_.clock.steady() + options_.commit_interval;
     }
     if (!idle) continue;
     tell_messages();
     if (inputs_.finished()) break;
     pass_silence();
-    if (inputs_.wait(options_.commit_interval, wake_.get())) continue;
-    std::uint64_t wakes = 0;
-    while (::read(wake_.get(), &wakes, sizeof wakes) > 0) {
-    }
+    const auto sleep = (waiting ? next_scrape_commit_ : next_commit_) - options_.clock.steady();
+    if (inputs_.wait(std::chrono::ceil<std::chrono::milliseconds>(sleep), wake_.get())) continue;
+    drain_wakes();
   }
-  for (auto& [key, open] : open_) finish(open);
-  commit();
+  for (auto& [key, open] : open_) {
+    const auto generation = static_cast<std::uint32_t>(key >> 2);
+    // The rest of a file's record may come when it is read further.
+    const bool kept = options_.checkpoints != nullptr && !inputs_.finished() &&
+                      inputs_.target_of_file(generation).has_value();
+    if (kept || !durable_ || !open.pending) continue;
+    finish(open);
+    inputs_.store_again(generation);
+  }
+  if (!ended_) commit();
   tell_messages();
   {
     const std::lock_guard lock(mutex_);
     finished_ = true;
   }
   committed_.notify_all();
+}
+
+void Worker::drain_wakes() {
+  std::uint64_t wakes = 0;
+  while (::read(wake_.get(), &wakes, sizeof wakes) > 0) {
+  }
 }
 
 void Worker::step() {
@@ -114,84 +132,10 @@ void Worker::stop() {
   static_cast<void>(!::write(wake_.get(), &one, sizeof one));
 }
 
-bool Worker::commit_now(std::chrono::milliseconds timeout) {
-  const std::uint64_t ticket = ++commits_asked_;
-  const std::uint64_t one = 1;
-  static_cast<void>(!::write(wake_.get(), &one, sizeof one));
-  std::unique_lock lock(mutex_);
-  return committed_.wait_for(lock, timeout, [&] { return finished_ || commits_done_ >= ticket; });
-}
-
-std::optional<rules::Succession> Worker::change_rules(NewRules next,
-                                                      std::chrono::milliseconds timeout) {
-  const std::lock_guard one(changing_);
-  std::unique_lock lock(mutex_);
-  next_rules_ = std::move(next);
-  succession_.reset();
-  rules_asked_ = true;
-  const std::uint64_t wake = 1;
-  static_cast<void>(!::write(wake_.get(), &wake, sizeof wake));
-  committed_.wait_for(lock, timeout, [&] { return finished_ || succession_; });
-  rules_asked_ = false;
-  next_rules_.reset();
-  return std::exchange(succession_, std::nullopt);
-}
-
-// What was redacted, by the names of the redactions of now.
-std::vector<std::uint64_t> Worker::redactions_after(const rules::RuleSet& before) const {
-  std::vector<std::uint64_t> totals;
-  const auto& had = before.redactions().all();
-  for (const rules::Redaction& redaction : rules_->redactions().all()) {
-    const auto old = std::find_if(had.begin(), had.end(), [&](const rules::Redaction& one) {
-      return one.name == redaction.name;
-    });
-    totals.push_back(
-        old == had.end() ? 0 : totals_.redactions[static_cast<std::size_t>(old - had.begin())]);
-  }
-  return totals;
-}
-
-// The rules that wait, in place of those that count.
-void Worker::take_rules() {
-  for (auto& [key, open] : open_) {  // what is decoded is decoded and redacted anew, when it ends
-    keep(open);
-    open.suspect = true;
-  }
-  commit();
-  const std::lock_guard lock(mutex_);
-  if (!next_rules_) return;  // nobody waits any more
-  const std::shared_ptr<const rules::RuleSet> before = std::move(rules_);
-  rules_ = std::move(next_rules_->rules);
-  rules::Succession succession = rules_->take_over(delta_, *before);
-  decoder_.emplace(*rules_);
-  for (rules::Event& event : events_) event = rules::Event(rules_->plan());
-  kept_event_ = rules::Event(rules_->plan());
-  redactor_.emplace(rules_->redactions());
-  line_redactions_.assign(rules_->redactions().all().size(), 0);
-  record_redactor_.emplace(rules_->redactions());
-  record_redactions_.assign(rules_->redactions().all().size(), 0);
-  totals_.redactions = redactions_after(*before);
-  totals_.metrics.resize(rules_->families().size());
-  sum_up();
-  {
-    const std::lock_guard publishing(publishing_);
-    if (registry_ != nullptr) registry_->replace(delta_.series, options_.clock.wall_ns());
-    if (own_ != nullptr) own_->redefine(next_rules_->own, totals_);
-  }
-  next_rules_.reset();
-  rules_asked_ = false;
-  succession_ = std::move(succession);
-  committed_.notify_all();
-}
-
-Worker::Progress Worker::progress() const {
-  const std::lock_guard lock(mutex_);
-  return progress_;
-}
-
 void Worker::count(const Chunk& chunk) {
   metrics::TargetTotals& totals = totals_.targets[chunk.target];
   Unwrapper& unwrapper = unwrappers_[chunk.target];
+  const std::size_t pieces_before = unwrapper.pending();
   if (chunk.begins_generation) {
     const std::uint32_t before = inputs_.predecessor(chunk.generation);
     if (before != kNoGeneration) {
@@ -222,6 +166,9 @@ void Worker::count(const Chunk& chunk) {
        ++at) {
     keep(at->second);
   }
+
+  if (pieces_before != 0)  // those of the generation before may have come here
+    inputs_.store_again(inputs_.predecessor(chunk.generation));
 
   if (chunk.ends_generation) {
     while (const Unwrapped* record = unwrapper.flush(chunk.generation))
@@ -495,6 +442,7 @@ void Worker::finish_idle(std::chrono::nanoseconds now) {
     if (!open.pending || now - open.last < options_.idle) continue;
     finish(open);
     open.judge.close();
+    inputs_.store_again(static_cast<std::uint32_t>(key >> 2));
   }
 }
 
@@ -504,6 +452,7 @@ void Worker::hand_over(std::uint32_t before, std::uint32_t generation) {
   for (const Stream stream : {Stream::none, Stream::standard_output, Stream::standard_error}) {
     auto record = open_.extract(stream_key(before, stream));
     if (record.empty()) continue;
+    inputs_.store_again(before);  // nothing waits there any more
     record.key() = stream_key(generation, stream);
     open_.erase(record.key());
     open_.insert(std::move(record));
@@ -524,61 +473,6 @@ void Worker::evaluate(const rules::Event& event, metrics::TargetTotals& totals) 
   const bool matched = rules_->count(event, delta_, options_.trace);
   totals.matched += matched;
   totals.unmatched += !matched;
-}
-
-// What was counted, into totals_.
-void Worker::sum_up() {
-  totals_.rules = delta_.rules;
-  for (metrics::FamilyId family = 0; family < totals_.metrics.size(); ++family) {
-    totals_.metrics[family] = {.series = delta_.series.size(family),
-                               .labels_cut = delta_.series.labels_cut(family),
-                               .overflowed = delta_.series.overflowed(family)};
-  }
-  totals_.overflows.clear();
-  for (const rules::CappedValues& label : delta_.capped)
-    totals_.overflows.push_back(label.overflowed);
-  totals_.tables.clear();
-  for (const rules::Table& table : delta_.tables) {
-    totals_.tables.push_back(
-        {.rows = table.rows(), .expired = table.expired(), .missed = table.missed()});
-  }
-  if (options_.log) {
-    for (const std::string& line : notices_.first_times(*rules_, totals_)) options_.log(line);
-  }
-  for (std::uint32_t target = 0; target < totals_.targets.size(); ++target) {
-    const Rotations rotations = inputs_.rotations(target);
-    totals_.targets[target].renamed = rotations.renamed;
-    totals_.targets[target].truncated = rotations.truncated;
-    totals_.targets[target].deleted = rotations.deleted;
-    totals_.targets[target].copied = rotations.copied;
-    totals_.targets[target].missed = rotations.missed;
-    totals_.targets[target].gone = rotations.lost_generations;
-    totals_.targets[target].shortened = rotations.lost_tail_bytes;
-    totals_.targets[target].lost_truncated_bytes = rotations.lost_truncated_bytes;
-    totals_.targets[target].lost_deleted_bytes = rotations.lost_deleted_bytes;
-    totals_.targets[target].unterminated_lines = rotations.unterminated_lines;
-  }
-}
-
-void Worker::commit() {
-  const auto begin = options_.clock.steady();
-  sum_up();
-  delta_.invocations.clear();  // the statistics' store takes them once there is one
-  {
-    const std::lock_guard lock(publishing_);
-    if (registry_ != nullptr) registry_->publish(delta_.series, options_.clock.wall_ns());
-    if (own_ != nullptr) own_->publish(totals_);
-  }
-  if (own_ != nullptr) own_->committed(options_.clock.steady() - begin);
-  Progress progress;
-  for (const metrics::TargetTotals& target : totals_.targets) {
-    progress.read += target.lines_read;
-    progress.matched += target.matched;
-    progress.unmatched += target.unmatched;
-  }
-  progress.series = delta_.series.size();
-  const std::lock_guard lock(mutex_);
-  progress_ = progress;
 }
 
 void Worker::tell_messages() {

@@ -1,6 +1,10 @@
 // Worker: the whole daemon in one loop: read, decode, count; commit; publish. The only writer of
 // series. Everything in it lives on the thread that calls run(); commit_now() and stop() may be
 // called from any thread.
+//
+// With a Checkpointer a commit is durable before anything of it is published. While the state
+// cannot be written nothing is read: what was published stays as it is, and reading goes on where
+// it stopped as soon as it can be written again.
 #pragma once
 
 #include <atomic>
@@ -17,6 +21,7 @@
 #include <vector>
 
 #include "config/result.h"
+#include "pipeline/checkpointer.h"
 #include "pipeline/chunk.h"
 #include "pipeline/clock.h"
 #include "pipeline/inputs.h"
@@ -44,6 +49,7 @@ struct WorkerOptions {
   std::chrono::milliseconds commit_interval{1000};  // a group is committed at least this often
   std::function<void(const std::string&)> log;      // one line for the operator
   rules::TraceSink* trace = nullptr;                // hears of every record and refused line
+  Checkpointer* checkpoints = nullptr;              // null: nothing outlives the process
   Clock clock = system_clock();
 };
 
@@ -57,8 +63,13 @@ class Worker {
   // `own` may be null.
   void connect(metrics::Registry& registry, metrics::OwnMetrics* own);
 
-  // Counts until every input is at its end or stop() is called; all that was read is committed
-  // then.
+  // Of an earlier process, before connect() and anything is read: what was counted, and what waits
+  // for its rest. Messages for the log. Needs a Checkpointer.
+  Result<std::vector<std::string>> restore(const StateImage& image);
+
+  // Counts until every input is at its end, stop() is called or the state is lost to this process
+  // (see lost()); all that was read is committed then. What a file's further lines may continue
+  // waits in the state.
   void run();
 
   // Instead of run(), for who turns the clock by hand: what can be read now, and what has been idle
@@ -108,6 +119,14 @@ class Worker {
     std::uint64_t series = 0;
   };
   Progress progress() const;
+
+  // Any thread: why nothing can be committed at present; empty: it can.
+  std::string trouble() const;
+  // After run(): it ended because the state cannot be written any more, or what was read last could
+  // not be committed.
+  bool lost() const { return !durable_; }
+  // Any thread: everything that was there at the start has been counted and published.
+  bool caught_up() const { return caught_up_; }
 
  private:
   // A record of a stream that further lines may continue. Within the chunk in which it began it is
@@ -163,7 +182,12 @@ class Worker {
   void finish_all(std::uint32_t generation);
   void evaluate(const rules::Event& event, metrics::TargetTotals& totals);
   void sum_up();
-  void commit();
+  bool commit();
+  bool write_and_publish();
+  std::optional<CommitFailure> write_group();
+  void tell_trouble(const CommitFailure& failure);
+  void rest(std::chrono::nanoseconds timeout);
+  void drain_wakes();
   void take_rules();
   std::vector<std::uint64_t> redactions_after(const rules::RuleSet& before) const;
   void tell_messages();
@@ -197,6 +221,15 @@ class Worker {
   metrics::OwnMetrics* own_ = nullptr;
 
   OwnedFd wake_;  // an eventfd: something to do besides reading
+  // Of commits, by the steady clock.
+  std::chrono::nanoseconds next_commit_{0};
+  std::chrono::nanoseconds next_scrape_commit_{0};
+  std::chrono::nanoseconds retry_at_{0};
+  std::chrono::nanoseconds backoff_{0};
+  bool durable_ = true;                               // no group failed that is not written since
+  bool ended_ = false;                                // no further group will ever be
+  std::optional<metrics::OwnMetricsSpec> replacing_;  // the next publish is of other rules
+  std::atomic<bool> caught_up_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::uint64_t> commits_asked_ = 0;  // tickets handed out
   std::atomic<bool> rules_asked_ = false;         // change_rules() waits
@@ -209,6 +242,7 @@ class Worker {
   std::uint64_t commits_done_ = 0;  // guarded by mutex_: tickets that a commit has served
   bool finished_ = false;           // guarded by mutex_
   Progress progress_;               // guarded by mutex_
+  std::string trouble_;             // guarded by publishing_
 };
 
 }  // namespace logtally::pipeline

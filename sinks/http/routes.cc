@@ -14,7 +14,9 @@ constexpr int kGzipMemory = 8;
 
 Response metrics_response(const MetricsPage& page, const Request& request) {
   const MetricsFormat format = preferred_format(request.accept);
-  std::string text = page(format);
+  std::optional<std::string> shown = page(format);
+  if (!shown) return {.status = 503, .body = "counting again what an older state lacks\n"};
+  std::string text = *std::move(shown);
   Response response{
       .content_type = format == MetricsFormat::openmetrics
                           ? "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,9 @@ struct Readiness {
   std::string reason{};  // one line, when not ready
 };
 
-// /metrics' text in the format that the client likes best.
-using MetricsPage = std::function<std::string(MetricsFormat format)>;
+// /metrics' text in the format that the client likes best; nothing: there is none that could be
+// shown now (503).
+using MetricsPage = std::function<std::optional<std::string>(MetricsFormat format)>;
 
 // POST /-/reload. `ask` has the rules loaded anew and calls back once, on any thread. Only for
 // peers on this machine, and not for pages of other origins that a browser on it shows: those get

@@ -108,7 +108,7 @@ constexpr OwnMetric kTable[] = {
 constexpr std::string_view kSkipReasonNames[] = {"missing_field", "not_a_number", "not_finite",
                                                  "negative",      "unknown_key",  "over_limit"};
 static_assert(std::size(kSkipReasonNames) == kSkipReasons);
-constexpr std::string_view kCommitFailureNames[] = {"no_space", "io", "corrupt", "other"};
+constexpr std::string_view kCommitFailureNames[] = {"no_space", "io", "corrupt", "other", "guard"};
 
 const prometheus::Histogram::BucketBoundaries kCommitBounds = {
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};

@@ -57,7 +57,7 @@ struct OwnMetricsSpec {
   std::vector<std::string> tables{};
 };
 
-enum class CommitFailure : std::uint8_t { no_space, io, corrupt, other };
+enum class CommitFailure : std::uint8_t { no_space, io, corrupt, other, guard };
 
 class OwnMetrics {
  public:

@@ -27,11 +27,30 @@ void Registry::publish(Delta& delta, std::int64_t now_ns) {
   take_touched(delta, now_ns);
 }
 
+SeriesSnapshot& Registry::snapshot_of(const Series& series) {
+  std::vector<SeriesSnapshot>& published = families_[series.family].series;
+  if (published.size() <= series.number) published.resize(series.number + 1);
+  return published[series.number];
+}
+
+void Registry::take_all(const Delta& delta) {
+  const std::lock_guard lock(mutex_);
+  for (FamilyId id = 0; id < families_.size(); ++id) {
+    delta.for_each(id, [&](const Series& series) {
+      SeriesSnapshot& snapshot = snapshot_of(series);
+      snapshot.labels = std::make_shared<const std::vector<std::string>>(series.labels);
+      snapshot.value = series.value;
+      snapshot.buckets.assign(series.buckets, series.buckets + series.bucket_count);
+      snapshot.created_ns = series.created_ns;
+      if (!series.exemplars.empty())
+        snapshot.exemplars = std::make_shared<const std::vector<Exemplar>>(series.exemplars);
+    });
+  }
+}
+
 void Registry::take_touched(Delta& delta, std::int64_t now_ns) {
   for (Series* series : delta.touched()) {
-    std::vector<SeriesSnapshot>& published = families_[series->family].series;
-    if (published.size() <= series->number) published.resize(series->number + 1);
-    SeriesSnapshot& snapshot = published[series->number];
+    SeriesSnapshot& snapshot = snapshot_of(*series);
     if (!series->live && !series->kept) {  // removed: not on the page
       snapshot = {};
       continue;

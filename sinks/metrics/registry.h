@@ -39,6 +39,9 @@ class Registry {
   // marked as created at `now_ns` (0: nobody asks).
   void publish(Delta& delta, std::int64_t now_ns = 0);
 
+  // Of a delta that goes on where an earlier process stood: all series that it has, changed or not.
+  void take_all(const Delta& delta);
+
   // The same after Delta::redefine(): other families at one blow, with the series that go on.
   void replace(Delta& delta, std::int64_t now_ns = 0);
 
@@ -57,6 +60,7 @@ class Registry {
                                                   const std::vector<Alias>& aliases);
   void define(const Delta& delta);
   void take_touched(Delta& delta, std::int64_t now_ns);
+  SeriesSnapshot& snapshot_of(const Series& series);
 
   mutable std::mutex mutex_;
   std::vector<Alias> aliases_;            // guarded by mutex_

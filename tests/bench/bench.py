@@ -195,9 +195,10 @@ class Server:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.err = tempfile.TemporaryFile()
+        self.state = tempfile.TemporaryDirectory(prefix="logtally-state-", dir=WORK)  # as operators have it: state is kept
         self.feeder = subprocess.Popen(feeder, stdout=subprocess.PIPE, start_new_session=True) if feeder else None
         self.started = time.perf_counter()
-        self.process = subprocess.Popen([str(binary), "run", "--listen", f"127.0.0.1:{self.port}", *map(str, args)],
+        self.process = subprocess.Popen([str(binary), "run", "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state.name, *map(str, args)],
                                         stdin=self.feeder.stdout if feeder else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.err)
         if self.feeder:
             self.feeder.stdout.close()
@@ -229,6 +230,7 @@ class Server:
             os.killpg(self.feeder.pid, signal.SIGKILL)
             self.feeder.wait()
         self.err.close()
+        self.state.cleanup()
 
     def scrape(self):
         """(seconds, page)"""

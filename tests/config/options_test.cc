@@ -162,9 +162,7 @@ TEST_CASE("options: wrong usage says what to type") {
       {{"--color", "alwys"},
        "--color: `alwys` is none of auto, always, never; did you mean `always`?"},
       {{"--print-metrics"}, "--print-metrics needs --once"},
-      {{"--state-dir", "/var/lib/x"},
-       "--state-dir: state in `/var/lib/x` is not in this version yet: positions and totals will "
-       "be kept there; only `none` is taken"},
+      {{"--state-dir", ""}, "--state-dir needs a value: --state-dir DIR"},
       {{"--\x1b"}, "unknown flag `--␛`; `logtally --help` lists all"},
   };
   for (const Case& c : cases) {
@@ -296,13 +294,15 @@ TEST_CASE("options: --print-config names the origin of each value") {
   CHECK(has("limits.series: 9", "file logtally.yaml:3"));
   CHECK(has("limits.record_lines: 1000", "default"));
   CHECK(has("exposition.created_timestamps: true", "file logtally.yaml:4"));
-  CHECK(has("state-dir: none", "default"));
+  CHECK(has("state-dir: auto", "default"));
+  CHECK(has("state.sync: full", "default"));
 
   world.environment = {{"FORCE_COLOR", "1"}, {"LOGTALLY_CONFIG", "/x.yaml"}};
-  const std::string more = print_config(
-      resolve(world.good({"--once", "a.log"}),
-              settings_of("state: {dir: none}\ntargets:\n  - name: aria\n    path: /a/*.log\n    "
-                          "exclude: /a/b.log\n    wrapper: cri\n")));
+  const std::string more = print_config(resolve(
+      world.good({"--once", "a.log"}),
+      settings_of(
+          "state: {dir: kept, on_corrupt: end}\ntargets:\n  - name: aria\n    path: /a/*.log\n    "
+          "exclude: /a/b.log\n    wrapper: cri\n")));
   INFO(more);
   const auto line_of = [&](const std::string& value) {
     const std::size_t at = more.find(value + " ");
@@ -310,7 +310,8 @@ TEST_CASE("options: --print-config names the origin of each value") {
   };
   CHECK(line_of("config: /x.yaml").ends_with("# environment LOGTALLY_CONFIG"));
   CHECK(line_of("color: always").ends_with("# environment FORCE_COLOR"));
-  CHECK(line_of("state-dir: none").ends_with("# file logtally.yaml:1"));
+  CHECK(line_of("state-dir: none").ends_with("# flag --once"));
+  CHECK(line_of("state.on_corrupt: end").ends_with("# file logtally.yaml:1"));
   CHECK(line_of("targets.aria.path: [/a/*.log]").ends_with("# file logtally.yaml:4"));
   CHECK(line_of("targets.aria.exclude: [/a/b.log]").ends_with("# file logtally.yaml:5"));
   CHECK(line_of("targets.aria.wrapper: cri").ends_with("# file logtally.yaml:6"));

@@ -34,11 +34,12 @@ targets:
   - name: aria
     path: /var/log/aria/*.log
     exclude: [old/*.log]
+    rotated: [old/aria-*]
     wrapper: docker
     from: beginning
   - {name: b, path: [b.log, ../c.log]}
 limits: {line_bytes: 1MB, record_bytes: 2MiB, record_lines: 10, series: 100, series_per_metric: 5}
-state: {dir: none}
+state: {dir: kept, sync: normal, on_corrupt: end}
 exposition: {created_timestamps: true}
 metrics: {x: {anything: goes}}
 )");
@@ -48,6 +49,7 @@ metrics: {x: {anything: goes}}
   REQUIRE(s.targets.size() == 2);
   CHECK(s.targets[0].paths == std::vector<std::string>{"/var/log/aria/*.log"});
   CHECK(s.targets[0].exclude == std::vector<std::string>{"etc/old/*.log"});
+  CHECK(s.targets[0].rotated == std::vector<std::string>{"etc/old/aria-*"});
   CHECK(s.targets[0].wrapper == Wrapper::docker);
   CHECK(s.targets[0].from == From::beginning);
   CHECK(s.targets[1].paths == std::vector<std::string>{"etc/b.log", "c.log"});
@@ -57,11 +59,12 @@ metrics: {x: {anything: goes}}
   CHECK(s.limits.record_bytes == 2 * 1024 * 1024);
   CHECK(s.limits.series_per_metric == 5);
   CHECK(s.exposition.created_timestamps);
-  CHECK(s.lines.at("exposition.created_timestamps") == 14);
-  CHECK(s.state_dir == "none");
+  CHECK(s.lines.at("exposition.created_timestamps") == 15);
+  CHECK(s.state ==
+        StateSettings{.dir = "etc/kept", .sync = StateSync::normal, .on_corrupt = OnCorrupt::end});
   CHECK(s.has_rules);
   CHECK(s.lines.at("packs") == 3);
-  CHECK(s.lines.at("limits.series") == 12);
+  CHECK(s.lines.at("limits.series") == 13);
 }
 
 TEST_CASE("settings: defaults of an empty file, and the forms of packs and rules") {
@@ -69,6 +72,9 @@ TEST_CASE("settings: defaults of an empty file, and the forms of packs and rules
   CHECK_FALSE(s.listen);
   CHECK_FALSE(s.packs);
   CHECK(s.limits.line_bytes == 262144);
+  CHECK(s.state == StateSettings{});
+  CHECK(good("state: {dir: none}\n").state.dir == "none");
+  CHECK(good("state: {dir: auto}\n").state.dir == "auto");
   CHECK_FALSE(s.has_rules);
   CHECK(good("packs: auto\n").packs == std::vector<std::string>{"auto"});
   CHECK(good("packs: none\n").packs == std::vector<std::string>{});
@@ -92,11 +98,12 @@ TEST_CASE("settings: each fault at its place, with what to type") {
       {"limits: {serie: 1}\n", "E012", 1, 10, "unknown key `serie`", "did you mean `series`?"},
       {"loki:\n  - url: x\n", "E014", 1, 1, "`loki` is not in this version yet", ""},
       {"spool: {}\n", "E014", 1, 1, "`spool` is not in this version yet", ""},
-      {"targets: [{name: a, path: b, rotated: c}]\n", "E014", 1, 30,
-       "`rotated` is not in this version yet", ""},
-      {"state: {dir: auto}\n", "E014", 1, 14, "state in `auto` is not in this version yet",
-       "only `none` is"},
-      {"state: {sync: full}\n", "E014", 1, 9, "`sync` is not in this version yet", ""},
+      {"targets: [{name: a, path: b, formats: c}]\n", "E014", 1, 30,
+       "`formats` is not in this version yet", ""},
+      {"state: {dir: [a]}\n", "E010", 1, 14, "a text is expected here", "this is a list"},
+      {"state: {sync: ful}\n", "E013", 1, 15, "`ful` is not a value of this key",
+       "did you mean `full`?"},
+      {"state: {on_corrupt: ignore}\n", "E013", 1, 21, "`ignore` is not a value of this key", ""},
       {"listen: ${HOST}:80\n", "E014", 1, 9, "`${…}` is not in this version yet", ""},
       {"version: 2\n", "E013", 1, 10, "version 2 is not known", ""},
       {"version: x\n", "E013", 1, 10, "`x` is not a whole number", ""},

@@ -24,10 +24,15 @@ DEADLINE = 60.0  # seconds; generous: a condition that holds is seen at once
 SUMMARY_KEYS = ["msg", "read", "parsed", "joined", "bare", "failed", "matched", "unmatched", "lost"]
 
 
+# State that a test does not ask for is nobody else's, and gone with the test.
+STATE_HOME = tempfile.TemporaryDirectory(prefix="logtally-state-")
+
+
 def environment(**extra):
     """Ours without what would change the program's ways, plus `extra`."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("METRICS_PORT", "LOKI_URL") and not k.startswith("LOGTALLY")}
-    return {**kept, **extra}
+    ways = ("METRICS_PORT", "LOKI_URL", "STATE_DIRECTORY")
+    kept = {k: v for k, v in os.environ.items() if k not in ways and not k.startswith("LOGTALLY")}
+    return {**kept, "XDG_STATE_HOME": STATE_HOME.name, **extra}
 
 
 def run(*args, stdin=None, env=None, timeout=DEADLINE * 5, cwd=None):
@@ -74,10 +79,12 @@ class Server:
 
     def __init__(self, *args, stdin=subprocess.DEVNULL, env=None, port=None, cwd=None):
         self.port = port or free_port()
+        self.state = tempfile.TemporaryDirectory(prefix="logtally-state-")  # its own, unless --state-dir says otherwise
+        env = {"XDG_STATE_HOME": self.state.name, **(env or {})}
         self.err = tempfile.TemporaryFile()
         self.out = tempfile.TemporaryFile()
         self.process = subprocess.Popen([BINARY, "run", "--listen", f"127.0.0.1:{self.port}", *map(str, args)],
-                                        stdin=stdin, stdout=self.out, stderr=self.err, env=environment(**(env or {})), cwd=cwd)
+                                        stdin=stdin, stdout=self.out, stderr=self.err, env=environment(**env), cwd=cwd)
 
     def __enter__(self):
         try:
@@ -93,6 +100,7 @@ class Server:
         self.process.wait()
         if self.process.stdin:
             self.process.stdin.close()
+        self.state.cleanup()
 
     def _ready(self):
         if self.process.poll() is not None:

@@ -51,7 +51,7 @@ class Usage(unittest.TestCase):
             ("rules that are invalid", ["run", "--once", "--rules", broken, log], {}, 78, "broken.yaml:2:1"),
             ("a configuration that is invalid", ["run", "-c", unknown_key, "--once", log], {}, 78, "unknown_key.yaml:2:1"),
             ("rules that are not there", ["run", "--once", "--rules", missing, log], {}, 78, "missing.log"),
-            ("another state than none, until there is one", [*once, "--state-dir", self.dir.name, log], {}, None, "state"),
+            ("a directory of state that is a file", [*once, "--state-dir", log, log], {}, 1, "log"),
         ]:
             with self.subTest(name):
                 done = driver.run(*args, env=env, cwd=self.dir.name)
