@@ -27,7 +27,7 @@ std::vector<Part> parts() {
           {"boost", fmt::format("{}.{}.{}", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000,
                                 BOOST_VERSION % 100)},
           {"re2", LOGTALLY_RE2_VERSION},
-          {"yaml-cpp", LOGTALLY_YAML_CPP_VERSION},
+          {"libyaml", LOGTALLY_YAML_VERSION},
           {"prometheus-cpp", LOGTALLY_PROMETHEUS_CPP_VERSION},
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100,
                               FMT_VERSION % 100)},

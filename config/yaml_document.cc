@@ -7,18 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <exception>
-#include <istream>
-#include <streambuf>
 #include <unordered_map>
 
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/mark.h>
-#include <yaml-cpp/parser.h>
 
 #include "config/utf8.h"
+#include "config/yaml_events.h"
 #include "config/yaml_layout.h"
 
 namespace logtally::config {
@@ -37,88 +31,57 @@ const Node* Node::find(std::string_view key) const {
 
 namespace {
 
-// Reads memory without a copy of it.
-class ViewBuffer : public std::streambuf {
- public:
-  explicit ViewBuffer(std::string_view text) {
-    char* begin = const_cast<char*>(text.data());  // a get area is never written to
-    setg(begin, begin, begin + text.size());
-  }
-};
-
 constexpr const char* kNotUnderstood = "this cannot be understood as YAML";
 
-// Thrown through the parser by the builder to end the reading; the fault is then among the
-// diagnostics.
-struct Refused {};
-
-// Makes the tree from the parser's events and the layout's spans.
-class Builder : public YAML::EventHandler {
+// Makes the tree from the events and the layout's spans.
+class Builder {
  public:
-  Builder(const std::shared_ptr<const SourceFile>& file, YamlLayout layout,
+  Builder(std::shared_ptr<const SourceFile> file, const YamlLayout& layout,
           Diagnostics& diagnostics)
-      : file_(file), layout_(std::move(layout)), diagnostics_(diagnostics) {
-    std::sort(layout_.brackets.begin(), layout_.brackets.end(),
+      : file_(std::move(file)),
+        scalars_(layout.scalars),
+        brackets_(layout.brackets),
+        diagnostics_(diagnostics) {
+    std::sort(brackets_.begin(), brackets_.end(),
               [](const Span& a, const Span& b) { return a.begin < b.begin; });
-    skipped_ = file->text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
   }
 
-  Node take() { return std::move(root_); }
-
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    // The layout refuses a second document, so this is text that the parser could not join to the
-    // first.
-    if (documents_++ > 0) refuse("E002", mark, kNotUnderstood, "belongs to nothing above it");
-  }
-  void OnDocumentEnd() override {}
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    refuse("E005", mark, "an alias is not taken here");
-  }
-
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    check(mark, {}, anchor);
-    Node node;
-    // The parser says where it was when it found nothing, which may be at the next token.
-    const Span* token = token_at(offset(mark));
-    const std::string_view text = token == nullptr ? std::string_view() : slice(*token);
-    if (text == "~" || text == "null" || text == "Null" || text == "NULL") {
-      node.span = *token;
-      if (awaits_key()) node.text = text;
-      ++next_;
-    } else if (awaits_key()) {
-      refuse("E002", mark, "no key before this colon");
-    } else {
-      node.span = absent(mark);
+  // Takes the event's text. False: a fault, now among the diagnostics, that ends the reading.
+  bool take(YamlEvent& event) {
+    using Kind = YamlEvent::Kind;
+    switch (event.kind) {
+      case Kind::document:
+        // The layout refuses a second document, so this is text that could not be joined to the
+        // first.
+        return documents_++ == 0 ||
+               refuse("E002", event.begin, kNotUnderstood, "belongs to nothing above it");
+      case Kind::alias:
+        return refuse("E005", event.begin, "an alias is not taken here");
+      case Kind::scalar:
+        return check(event) && scalar(event);
+      case Kind::sequence:
+        return check(event) && open(Node::Kind::sequence, event.begin);
+      case Kind::map:
+        return check(event) && open(Node::Kind::map, event.begin);
+      case Kind::close:
+        close();
+        return true;
+      case Kind::end:
+        return true;
     }
-    if (awaits_key()) node.kind = Node::Kind::scalar;
-    add(std::move(node));
+    return true;
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& value) override {
-    check(mark, tag, anchor);
-    Node node;
-    node.kind = Node::Kind::scalar;
-    node.text = value;
-    node.quoted = tag == "!";
-    const Span* token = token_at(offset(mark));
-    if (token == nullptr)
-      refuse("E002", mark, kNotUnderstood);  // the layout saw something else here
-    node.span = *token;
-    ++next_;
-    add(std::move(node));
+  // Where the reading of a text that is no YAML stopped.
+  void stop(std::uint32_t at) {
+    const auto size = static_cast<std::uint32_t>(file_->text.size());
+    diagnostics_
+        .add("E002", Place{file_, {at, std::min(at + 1, size)}}, kNotUnderstood,
+             "the reading stopped here")
+        .helps.emplace_back("quote the texts on this line and the one above");
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    open(Node::Kind::sequence, mark, tag, anchor);
-  }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    open(Node::Kind::map, mark, tag, anchor);
-  }
-  void OnSequenceEnd() override { close(); }
-  void OnMapEnd() override { close(); }
+  Node root() { return std::move(root_); }
 
  private:
   // A collection that is being filled.
@@ -130,64 +93,69 @@ class Builder : public YAML::EventHandler {
     std::unordered_map<std::string, Span> seen;  // map: its keys
   };
 
-  std::uint32_t offset(const YAML::Mark& mark) const {
-    const auto at = static_cast<std::uint32_t>(std::max(mark.pos, 0)) + skipped_;
-    return std::min(at, static_cast<std::uint32_t>(file_->text.size()));
-  }
-
-  std::string_view slice(const Span& span) const {
-    return std::string_view(file_->text).substr(span.begin, span.end - span.begin);
-  }
-
-  // The next scalar's token if it begins at `at`.
-  const Span* token_at(std::uint32_t at) {
-    while (next_ < layout_.scalars.size() && layout_.scalars[next_].begin < at) ++next_;
-    return next_ < layout_.scalars.size() && layout_.scalars[next_].begin == at
-               ? &layout_.scalars[next_]
-               : nullptr;
-  }
-
   bool awaits_key() const {
     return !frames_.empty() && frames_.back().node.kind == Node::Kind::map &&
            !frames_.back().has_key;
   }
 
-  Span absent(const YAML::Mark& mark) const {
+  // Of nothing: that of its key, or of the dash before it, or else where it would stand.
+  Span absent(std::uint32_t at) const {
     if (!frames_.empty() && frames_.back().has_key) return frames_.back().key.span;
-    return {offset(mark), offset(mark)};
+    return at > 0 && file_->text[at - 1] == '-' ? Span{at - 1, at} : Span{at, at};
   }
 
-  [[noreturn]] void refuse(const char* code, const YAML::Mark& mark, std::string message,
-                           std::string label = {}) {
-    const std::uint32_t at = offset(mark);
+  bool refuse(const char* code, std::uint32_t at, std::string message, std::string label = {}) {
     diagnostics_.add(code, Place{file_, {at, at + 1}}, std::move(message), std::move(label));
-    throw Refused{};
+    return false;
   }
 
-  void check(const YAML::Mark& mark, std::string_view tag, YAML::anchor_t anchor) {
-    if (!tag.empty() && tag != "?" && tag != "!") refuse("E005", mark, "a tag is not taken here");
-    if (anchor != YAML::NullAnchor) refuse("E005", mark, "an anchor is not taken here");
-    if (++nodes_ > kMaxYamlNodes) {
-      refuse("E008", mark, "too many values in one file",
-             fmt::format("more than {}", kMaxYamlNodes));
+  bool check(const YamlEvent& event) {
+    if (event.tagged) return refuse("E005", event.begin, "a tag is not taken here");
+    if (event.anchored) return refuse("E005", event.begin, "an anchor is not taken here");
+    if (++nodes_ <= kMaxYamlNodes) return true;
+    return refuse("E008", event.begin, "too many values in one file",
+                  fmt::format("more than {}", kMaxYamlNodes));
+  }
+
+  bool scalar(YamlEvent& event) {
+    Node node;
+    if (event.plain && event.text.empty()) {
+      if (awaits_key()) return refuse("E002", event.begin, "no key before this colon");
+      node.span = absent(event.begin);
+      add(std::move(node));
+      return true;
     }
+    if (next_ == scalars_.size() || scalars_[next_].begin != event.begin)
+      return refuse("E002", event.begin, kNotUnderstood);  // the layout saw something else here
+    node.span = scalars_[next_++];
+    node.quoted = !event.plain;
+    if (event.plain && file_->text[node.span.begin] == ':') event.text[0] = ':';
+    if (node.quoted || awaits_key() || !is_null(event.text)) {
+      node.kind = Node::Kind::scalar;
+      node.text = std::move(event.text);
+    }
+    add(std::move(node));
+    return true;
   }
 
-  void open(Node::Kind kind, const YAML::Mark& mark, const std::string& tag,
-            YAML::anchor_t anchor) {
-    check(mark, tag, anchor);
-    if (awaits_key()) refuse("E002", mark, "a key must be text", "this is a list or a map");
+  static bool is_null(std::string_view text) {
+    return text == "~" || text == "null" || text == "Null" || text == "NULL";
+  }
+
+  bool open(Node::Kind kind, std::uint32_t at) {
+    if (awaits_key()) return refuse("E002", at, "a key must be text", "this is a list or a map");
     if (frames_.size() >= kMaxYamlDepth) {
-      refuse("E008", mark, "nested too deeply", fmt::format("more than {} levels", kMaxYamlDepth));
+      return refuse("E008", at, "nested too deeply",
+                    fmt::format("more than {} levels", kMaxYamlDepth));
     }
     Frame& frame = frames_.emplace_back();
     frame.node.kind = kind;
-    const std::uint32_t at = offset(mark);
     const auto bracket =
-        std::lower_bound(layout_.brackets.begin(), layout_.brackets.end(), at,
+        std::lower_bound(brackets_.begin(), brackets_.end(), at,
                          [](const Span& span, std::uint32_t begin) { return span.begin < begin; });
-    frame.bracketed = bracket != layout_.brackets.end() && bracket->begin == at;
+    frame.bracketed = bracket != brackets_.end() && bracket->begin == at;
     frame.node.span = frame.bracketed ? *bracket : Span{at, at};
+    return true;
   }
 
   void close() {
@@ -237,10 +205,10 @@ class Builder : public YAML::EventHandler {
   }
 
   std::shared_ptr<const SourceFile> file_;
-  YamlLayout layout_;
+  const std::vector<Span>& scalars_;  // of the layout
+  std::vector<Span> brackets_;        // of the layout, by their begins
   Diagnostics& diagnostics_;
-  std::uint32_t skipped_ = 0;  // the parser does not count a byte order mark
-  std::size_t next_ = 0;       // scalar of the layout
+  std::size_t next_ = 0;  // of scalars_
   std::size_t nodes_ = 0;
   int documents_ = 0;
   std::vector<Frame> frames_;
@@ -256,7 +224,8 @@ bool check_size(const std::shared_ptr<const SourceFile>& file, Diagnostics& diag
   return false;
 }
 
-// UTF-8, and no control characters but tab, line feed, and carriage return before a line feed.
+// UTF-8, and no control characters but tab, line feed, and carriage return before a line feed; nor
+// the code points that stand for no character.
 bool check_text(const std::shared_ptr<const SourceFile>& file, Diagnostics& diagnostics) {
   const std::string_view text = file->text;
   for (std::size_t i = 0; i < text.size();) {
@@ -266,7 +235,8 @@ bool check_text(const std::shared_ptr<const SourceFile>& file, Diagnostics& diag
     const bool control = (c.value < 0x20 && c.value != '\t' && !line_break) ||
                          (c.value >= 0x7F && c.value <= 0x9F) || c.value == 0x2028 ||
                          c.value == 0x2029 || (c.value == 0xFEFF && i > 0);
-    if (c.valid && !control) {
+    const bool none = c.value == 0xFFFE || c.value == 0xFFFF;
+    if (c.valid && !control && !none) {
       i += c.length;
       continue;
     }
@@ -278,6 +248,7 @@ bool check_text(const std::shared_ptr<const SourceFile>& file, Diagnostics& diag
     } else {
       diagnostics.add("E007", place,
                       c.value == 0 ? "text cannot hold a NUL character"
+                      : none       ? "this stands for no character"
                                    : "text cannot hold a control character",
                       fmt::format("U+{:04X}", static_cast<unsigned>(c.value)));
     }
@@ -285,6 +256,66 @@ bool check_text(const std::shared_ptr<const SourceFile>& file, Diagnostics& diag
   }
   return true;
 }
+
+// Stands for the colon of plain text that begins with one, as in [::1].
+constexpr char kForColon = 'x';
+
+// A document as the parser is to see it: without a byte order mark and what stands behind `...`,
+// with the layout's additions, and so that it does not take tabs for indentation that are none:
+// blanks stand for those between values, on idle lines, and where a line goes on with plain text.
+class Readable {
+ public:
+  Readable(std::string_view file, const YamlLayout& layout) : text_(file.substr(0, layout.end)) {
+    if (text_.find('\t') != std::string::npos) blank_tabs(layout);
+    for (const Span& scalar : layout.scalars) {
+      if (text_[scalar.begin] == ':') text_[scalar.begin] = kForColon;
+    }
+    for (const YamlLayout::Addition& added : layout.additions) {
+      text_.insert(added.at + added_.size(), 1, added.character);
+      added_.push_back(static_cast<std::uint32_t>(added.at + added_.size()));
+    }
+    if (text_.starts_with("\xEF\xBB\xBF")) skipped_ = 3;
+  }
+
+  std::string_view text() const { return std::string_view(text_).substr(skipped_); }
+
+  // Where a byte of text() stands in the file.
+  std::uint32_t offset(std::uint32_t at) const {
+    at += skipped_;
+    const auto before = std::upper_bound(added_.begin(), added_.end(), at) - added_.begin();
+    return at - static_cast<std::uint32_t>(before);
+  }
+
+ private:
+  void blank_tabs(const YamlLayout& layout) {
+    std::size_t behind = 0;
+    for (const Span& scalar : layout.scalars) {
+      blank(behind, scalar.begin);
+      behind = scalar.end;
+      const char first = text_[scalar.begin];
+      if (first == '"' || first == '\'') continue;
+      if (first == '|' || first == '>') {
+        behind = std::min(text_.find('\n', behind), text_.size());
+        continue;
+      }
+      for (std::size_t line = text_.find('\n', scalar.begin); line < scalar.end;
+           line = text_.find('\n', line + 1)) {
+        blank(line, text_.find_first_not_of(" \t", line + 1));
+      }
+    }
+    blank(behind, text_.size());
+    for (const std::size_t tab : layout.idle_tabs) text_[tab] = ' ';
+  }
+
+  void blank(std::size_t begin, std::size_t end) {
+    std::replace(text_.begin() + static_cast<std::ptrdiff_t>(begin),
+                 text_.begin() + static_cast<std::ptrdiff_t>(end), '\t', ' ');
+  }
+
+  std::string text_;
+  std::vector<std::uint32_t> added_;  // where bytes were added, in text_
+  std::uint32_t skipped_ = 0;
+};
 
 }  // namespace
 
@@ -294,30 +325,22 @@ std::unique_ptr<YamlDocument> parse_yaml(std::shared_ptr<const SourceFile> file,
   if (!check_size(file, diagnostics) || !check_text(file, diagnostics)) return nullptr;
   if (!read_yaml_layout(file, layout, diagnostics)) return nullptr;
 
-  Builder builder(file, std::move(layout), diagnostics);
-  try {
-    ViewBuffer buffer(file->text);
-    std::istream stream(&buffer);
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
+  Builder builder(file, layout, diagnostics);
+  const Readable readable(file->text, layout);
+  YamlEvents events(readable.text());
+  YamlEvent event;
+  do {
+    const bool understood = events.next(event);
+    event.begin = readable.offset(event.begin);
+    if (!understood) {
+      builder.stop(event.begin);
+      return nullptr;
     }
-  } catch (const Refused&) {
-    return nullptr;
-  } catch (const YAML::Exception& e) {
-    const auto size = static_cast<std::uint32_t>(file->text.size());
-    const std::uint32_t at = std::min(static_cast<std::uint32_t>(std::max(e.mark.pos, 0)), size);
-    diagnostics
-        .add("E002", Place{file, {at, std::min(at + 1, size)}}, "this cannot be understood as YAML",
-             "the reading stopped here")
-        .helps.push_back("quote the texts on this line and the one above");
-    return nullptr;
-  } catch (const std::exception&) {
-    diagnostics.add("E002", Place{file, {0, 0}}, "this file cannot be understood as YAML");
-    return nullptr;
-  }
+    if (!builder.take(event)) return nullptr;
+  } while (event.kind != YamlEvent::Kind::end);
   auto document = std::make_unique<YamlDocument>();
   document->file = std::move(file);
-  document->root = builder.take();
+  document->root = builder.root();
   return document;
 }
 

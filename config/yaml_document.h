@@ -1,5 +1,5 @@
-// A YAML file as a tree whose every node knows its place. Built from yaml-cpp's events, and strict
-// where yaml-cpp is not: anchors, aliases, tags, merge keys, several documents, duplicate keys,
+// A YAML file as a tree whose every node knows its place. Built from a parser's events, and strict
+// where YAML is not: anchors, aliases, tags, merge keys, several documents, duplicate keys,
 // unclosed quotes, tabs as indentation, invalid UTF-8, NUL, nesting deeper than 32, more than
 // 50,000 nodes and files over 256 KiB are errors with a place.
 #pragma once

@@ -11,6 +11,7 @@ namespace logtally::config {
 namespace {
 
 constexpr std::string_view kReserved = "@`%";
+constexpr std::size_t kMaxKey = 1024;  // characters; YAML's limit
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -24,6 +25,7 @@ class Reader {
     while (next_line()) {
       if (!line()) return false;
     }
+    if (!ended_) layout_.end = text_.size();
     return !failed_;
   }
 
@@ -112,17 +114,14 @@ class Reader {
         skip_line();
         continue;
       }
-      if (at_ != spaces) {
-        fault_tab(spaces);
-        return false;
-      }
+      if (at_ != spaces) return fault_tab(spaces);
       indent_ = at_ - begin;
       return true;
     }
     return false;
   }
 
-  void fault_tab(std::size_t tab) {
+  bool fault_tab(std::size_t tab) {
     std::size_t more = 0;
     for (std::size_t i = text_.find('\n', tab); i != std::string_view::npos;
          i = text_.find('\n', i + 1)) {
@@ -133,6 +132,7 @@ class Reader {
     if (more > 0)
       d.notes.push_back(fmt::format("{} more {} a tab", more,
                                     more == 1 ? "line begins with" : "lines begin with"));
+    return false;
   }
 
   bool marker(std::string_view three) const {
@@ -161,6 +161,7 @@ class Reader {
   }
 
   bool document_end() {
+    if (!ended_) layout_.end = at_;
     ended_ = true;
     end_ = at_;
     at_ += 3;
@@ -283,7 +284,9 @@ class Reader {
   bool content() {
     std::size_t here = indent_;
     bool first = true;
+    std::size_t tab = std::string_view::npos;  // before what stands behind the dash
     while (is_dash()) {
+      if (tab != std::string_view::npos) return fault_tab(tab);
       const bool sibling = first && !blocks_.empty() && blocks_.back().kind == Kind::sequence &&
                            blocks_.back().indent == here;
       if (!sibling) {
@@ -294,15 +297,16 @@ class Reader {
       if (sibling) ++blocks_.back().items;
       first = false;
       awaiting_ = true;
-      ++at_;
+      const std::size_t behind = ++at_;
       skip_blanks();
       if (at_line_end() || at_comment()) {
         skip_line();
         return true;
       }
       here = column(at_);
+      tab = text_.substr(0, at_).find('\t', behind);
     }
-    return key_or_value(here, first);
+    return key_or_value(here, first, tab);
   }
 
   bool fault_stray_item() {
@@ -320,7 +324,7 @@ class Reader {
     return false;
   }
 
-  bool key_or_value(std::size_t here, bool first) {
+  bool key_or_value(std::size_t here, bool first, std::size_t tab) {
     const bool sibling = first && !blocks_.empty() && !awaiting_;
     if (peek() == '?' && blank_or_break(1)) {
       fault("E002", at_, at_ + 1, "`?` before a key is not taken here", "write `key: value`");
@@ -334,6 +338,7 @@ class Reader {
         return text_[begin] == '-' ? fault_tight_dash(begin) : fault_key_in_list(begin, key.end);
       }
       if (sibling) ++blocks_.back().items;
+      if (!sibling && tab != std::string_view::npos) return fault_tab(tab);
       if (!sibling) {
         const std::size_t behind = at_;
         at_ = begin;
@@ -454,13 +459,26 @@ class Reader {
       out.is_key = true;
       out.colon = at_;
       ++at_;
-      return true;
+      return key_fits(begin, out.colon);
     }
     if (at_line_end() || at_comment()) {
       skip_line();
       return true;
     }
     return fault_behind(begin, out.end, what);
+  }
+
+  // Does the parser still look for a colon so far behind a key's begin?
+  bool key_fits(std::size_t begin, std::size_t colon) {
+    if (colon - begin <= kMaxKey) return true;
+    const std::string_view key = text_.substr(begin, colon - begin);
+    if (std::count_if(key.begin(), key.end(), [](char c) { return (c & 0xC0) != 0x80; }) <=
+        static_cast<std::ptrdiff_t>(kMaxKey)) {
+      return true;
+    }
+    fault("E002", begin, begin + 1, fmt::format("a key of more than {} characters", kMaxKey),
+          "begins here");
+    return false;
   }
 
   // Something follows a closed quote or bracket. If the quotes stand on different lines, the first
@@ -487,7 +505,7 @@ class Reader {
       return false;
     }
     if (kReserved.find(c) != std::string_view::npos || c == ',' || c == '#' ||
-        (in_flow && (c == '|' || c == '>' || c == '?'))) {
+        (in_flow && (c == '|' || c == '>' || c == '?')) || (c == '?' && blank_or_break(1))) {
       fault("E002", at_, at_ + 1, fmt::format("text cannot begin with `{}`", c),
             "put it in quotes");
       return false;
@@ -533,7 +551,7 @@ class Reader {
       add_scalar(begin, out.end);
       out.is_key = true;
       out.colon = at_++;
-      return !failed_;
+      return !failed_ && key_fits(begin, out.colon);
     }
     // Deeper lines continue the text; a comment ends it.
     while (where != Where::key && at_line_end() && !at_end()) {
@@ -554,10 +572,7 @@ class Reader {
         at_ = line_end;
         break;
       }
-      if (peek() == '\t') {
-        fault_tab(at_);
-        return false;
-      }
+      if (peek() == '\t') return fault_tab(at_);
       const std::size_t word = at_;
       const std::size_t end = plain_line_end();
       if (peek() == ':' && !at_line_end()) {
@@ -586,9 +601,12 @@ class Reader {
     const char kind = peek();
     ++at_;
     std::ptrdiff_t wanted = -1;
-    while (!at_end() && (peek() == '+' || peek() == '-' || (peek() >= '1' && peek() <= '9'))) {
-      if (peek() != '+' && peek() != '-') wanted = peek() - '0';
-      ++at_;
+    for (bool chomped = false; !at_end(); ++at_) {
+      const bool chomps = peek() == '+' || peek() == '-';
+      const bool indents = peek() >= '1' && peek() <= '9';
+      if ((!chomps || chomped) && (!indents || wanted > 0)) break;
+      chomped |= chomps;
+      if (indents) wanted = peek() - '0';
     }
     const std::size_t header_end = at_;
     skip_blanks();
@@ -600,45 +618,68 @@ class Reader {
     }
     out.end = header_end;
     skip_line();
-    const std::ptrdiff_t least = parent_indent() + std::max<std::ptrdiff_t>(1, wanted);
+    const std::ptrdiff_t parent = std::max<std::ptrdiff_t>(parent_indent(), 0);
+    const std::ptrdiff_t least = parent + std::max<std::ptrdiff_t>(1, wanted);
     std::ptrdiff_t depth = wanted > 0 ? least : -1;  // of the text: that of its first line
+    std::ptrdiff_t deepest_blank = 0;                // of the blank lines before it
+    std::size_t deepest_end = 0;
     while (!at_end()) {
       const std::size_t start = at_;
       while (peek() == ' ' && !at_end()) ++at_;
-      const bool blank_line = at_line_end();
-      if (!blank_line && static_cast<std::ptrdiff_t>(at_ - start) < least) {
-        const bool tab = peek() == '\t';
-        if (tab) {
-          const std::size_t here = at_;
-          skip_blanks();
-          if (!at_line_end()) {
-            fault_tab(here);
-            return false;
-          }
-          skip_line();
-          continue;
-        }
+      const auto deep = static_cast<std::ptrdiff_t>(at_ - start);
+      if (at_line_end()) {
+        if (depth < 0 && deep > deepest_blank) deepest_blank = deep, deepest_end = at_;
+        skip_line();
+        continue;
+      }
+      if (deep < std::max(least, depth) && idle_tabs()) continue;
+      if (failed_) return false;
+      if (deep < least || (deep < depth && peek() == '#')) {
         at_ = start;
         break;
       }
-      if (!blank_line) {
-        const auto deep = static_cast<std::ptrdiff_t>(at_ - start);
-        if (depth < 0) depth = deep;
-        if (deep < depth && peek() == '#') {
-          at_ = start;
-          break;
-        }
-        if (deep < depth) {
-          fault("E002", at_, word_end(), "this line is indented less than the text it belongs to",
-                fmt::format("the first line of the text is indented by {}", depth));
-          return false;
-        }
-        out.end = rest_of_line(at_);
+      if (deep < depth) {
+        fault("E002", at_, word_end(), "this line is indented less than the text it belongs to",
+              fmt::format("the first line of the text is indented by {}", depth));
+        return false;
       }
+      if (deepest_blank > deep) {
+        fault("E002", deepest_end - 1, deepest_end, "too many blanks on the empty line here",
+              fmt::format("{}; the text below is indented by {}", deepest_blank, deep));
+        return false;
+      }
+      if (depth < 0 && peek() == '\t' && !name_indentation(begin + 1, deep - parent)) return false;
+      if (depth < 0) depth = deep;
+      deepest_blank = 0;
+      out.end = rest_of_line(at_);
       skip_line();
     }
     add_scalar(begin, out.end);
     return !failed_;
+  }
+
+  // Over a line that holds nothing but tabs, before the text's indentation.
+  bool idle_tabs() {
+    const std::size_t begin = at_;
+    skip_blanks();
+    if (begin == at_) return false;
+    if (!at_line_end()) return fault_tab(begin);
+    for (std::size_t i = begin; i < at_; ++i) {
+      if (text_[i] == '\t') layout_.idle_tabs.push_back(i);
+    }
+    skip_line();
+    return true;
+  }
+
+  // The first line of a block of text begins with a tab.
+  bool name_indentation(std::size_t behind, std::ptrdiff_t width) {
+    if (width <= 9) {
+      layout_.additions.push_back({behind, static_cast<char>('0' + width)});
+      return true;
+    }
+    fault("E002", at_, at_ + 1, "a block of text that begins with a tab is indented too deeply",
+          fmt::format("by {} blanks; at most 9", width));
+    return false;
   }
 
   // ---- quotes, in block and flow text ----
@@ -659,11 +700,8 @@ class Reader {
         skip_blanks();
         if (at_end()) return fault_unclosed(begin, text_.size());
         if (at_line_end()) continue;
-        if (deep <= parent) return fault_unclosed(begin, start);
-        if (content != at_) {
-          fault_tab(content);
-          return false;
-        }
+        if (deep <= parent || (deep == 0 && starts_marker())) return fault_unclosed(begin, start);
+        if (content != at_) return fault_tab(content);
       } else if (c == quote && quote == '\'' && peek(1) == '\'') {
         at_ += 2;
       } else if (c == quote) {
@@ -757,11 +795,8 @@ class Reader {
       skip_blanks();
       if (at_end()) return fault_open_bracket(innermost, text_.size());
       if (at_line_end() || at_comment()) continue;
-      if (content != at_) {
-        fault_tab(content);
-        return false;
-      }
-      if (deep <= parent && peek() != ']' && peek() != '}')
+      if (content != at_) return fault_tab(content);
+      if ((deep <= parent && peek() != ']' && peek() != '}') || (deep == 0 && starts_marker()))
         return fault_open_bracket(innermost, start);
     }
   }
@@ -802,9 +837,11 @@ class Reader {
     }
     const bool separates = blank_or_break(1) || peek(1) == ',' || peek(1) == ']' || peek(1) == '}';
     if (c == ':' && top.filled && !top.colon && (separates || top.json_key)) {
+      if (!flow_key(top)) return false;
       top.colon = true;
       top.filled = top.json_key = false;
       ++at_;
+      if (separates && !blank_or_break(0)) layout_.additions.push_back({at_, ' '});
       return true;
     }
     if (c == ':' && separates) {
@@ -820,6 +857,20 @@ class Reader {
     }
     if (!may_begin_plain(true)) return false;
     return plain_in_flow(parent);
+  }
+
+  // At the colon of an entry: is its key one?
+  bool flow_key(const Bracket& entry) {
+    const std::size_t broken = text_.substr(entry.last, at_ - entry.last).find('\n');
+    if (broken == std::string_view::npos) return key_fits(entry.last, at_);
+    const std::size_t next_line = entry.last + broken + 1;
+    const bool quote = text_[entry.last] == '"' || text_[entry.last] == '\'';
+    if (quote && layout_end(entry.last) > next_line) return fault_unclosed(entry.last, next_line);
+    auto& d = fault("E002", entry.last, entry.last + 1, "a key must be text on one line",
+                    fmt::format("its colon is on line {}", line_number(at_)));
+    d.helps.push_back(fmt::format("is a comma or the closing {} missing on line {}?", entry.close,
+                                  line_number(entry.last)));
+    return false;
   }
 
   // Something is about to stand here: is there room since the last comma or colon?
@@ -934,6 +985,7 @@ class Reader {
       const std::size_t start = at_;
       skip_blanks();
       if (at_line_end()) continue;
+      if (at_ == start && starts_marker()) return false;
       return static_cast<std::ptrdiff_t>(at_ - start) > parent && peek() != '#';
     }
     return false;

@@ -74,7 +74,7 @@ class Usage(unittest.TestCase):
                 done = driver.run(*args)
                 self.assertEqual(done.returncode, 0)
                 self.assertRegex(done.stdout.decode(), r"^logtally \d+\.\d+\.\d+ ")
-                for library in ("g++", "boost", "yaml-cpp", "re2", "prometheus-cpp", "zlib"):
+                for library in ("g++", "boost", "libyaml", "re2", "prometheus-cpp", "zlib"):
                     self.assertIn(library, done.stdout.decode())
         for args in (["version", "--format", "json"], ["--version", "--format=json"]):
             with self.subTest(args):
