@@ -172,6 +172,8 @@ _logtally() {
                      names);
   for (const VerbRow* verb : public_verbs()) {
     if (takes_files(*verb)) out += fmt::format("    {}) _logtally_paths -f ;;\n", verb->name);
+    if (verb->arguments == Arguments::command)
+      out += fmt::format("    {}) _logtally_paths -c; _logtally_paths -f ;;\n", verb->name);
     const std::string words = argument_words(*verb);
     if (!words.empty()) out += fmt::format("    {}) _logtally_words {} ;;\n", verb->name, words);
   }
@@ -266,6 +268,8 @@ std::string zsh_script() {
     }
     const std::string words = argument_words(*verb);
     if (takes_files(*verb)) out += " \\\n        '*:FILE:_files'";
+    if (verb->arguments == Arguments::command)
+      out += " \\\n        '(-)1:command:_command_names -e' '*::argument:_normal'";
     if (!words.empty()) out += fmt::format(" \\\n        '1:word:({})'", words);
     out += "\n      ;;\n";
   }
@@ -341,6 +345,8 @@ std::string fish_script() {
                          fish_value(*verb, *option), fish_text(option->help_for(*verb->verb)));
     }
     if (takes_files(*verb)) out += fmt::format("complete -c logtally {} -F\n", when);
+    if (verb->arguments == Arguments::command)
+      out += fmt::format("complete -c logtally {} -x -a '(__fish_complete_subcommand)'\n", when);
     const std::string words = argument_words(*verb);
     if (!words.empty())
       out += fmt::format("complete -c logtally {} -a {}\n", when, fish_text(words));

@@ -9,6 +9,7 @@
 
 #include "cli/check.h"
 #include "cli/completion.h"
+#include "cli/exec.h"
 #include "cli/explain.h"
 #include "cli/help.h"
 #include "cli/run.h"
@@ -55,6 +56,8 @@ int main(int argc, char** argv) {
       return cli::test(line, environment);
     case config::Verb::explain:
       return cli::explain(line, environment);
+    case config::Verb::exec:
+      return cli::exec(line, environment);
     case config::Verb::run:
       break;
   }

@@ -123,7 +123,7 @@ pipeline::Wrapper wrapper_of(config::Wrapper wrapper) {
   return pipeline::Wrapper::automatic;
 }
 
-Reading what_to_read(const RunOptions& options) {
+Reading what_to_read(const RunOptions& options, pipeline::Wrapper of_stdin) {
   const auto from = [](config::From f) {
     return f == config::From::end ? pipeline::From::end : pipeline::From::beginning;
   };
@@ -150,7 +150,7 @@ Reading what_to_read(const RunOptions& options) {
   if (stdin_wanted) {
     reading.standard_input = pipeline::StdinSpec{
         .name = "stdin", .fd = STDIN_FILENO, .tee_fd = options.tee ? STDOUT_FILENO : -1};
-    reading.wrappers.push_back(pipeline::Wrapper::automatic);
+    reading.wrappers.push_back(of_stdin);
   }
   return reading;
 }
@@ -318,7 +318,8 @@ void tell_reload(const Console& console, const ReloadOutcome& outcome) {
 
 }  // namespace
 
-int run(const config::CommandLine& line, const config::Environment& environment) {
+int run(const config::CommandLine& line, const config::Environment& environment,
+        const Supervision& supervision) {
   const Console console(line.colour, line.verbosity, environment);
   const Configuration configuration = load_configuration(line, console);
   if (!configuration.usable) return kExitConfiguration;
@@ -336,7 +337,8 @@ int run(const config::CommandLine& line, const config::Environment& environment)
     std::fputs(diagnostics.render(console.colour()).c_str(), stderr);
   if (rules == nullptr) return kExitConfiguration;
 
-  Reading reading = what_to_read(options);
+  Reading reading = what_to_read(
+      options, supervision.labelled ? pipeline::Wrapper::cri : pipeline::Wrapper::automatic);
   if (reading.targets.empty() && !reading.standard_input) {
     console.error(
         "there is nothing to read: no FILE, no target in a logtally.yaml, and standard input is no "
@@ -385,7 +387,10 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   metrics::Registry registry(worker.series());
   std::unique_ptr<metrics::OwnMetrics> own;  // without a port nobody sees it
   if (options.serve) {
-    own = std::make_unique<metrics::OwnMetrics>(own_metrics_spec(*rules, **inputs));
+    metrics::OwnMetricsSpec spec = own_metrics_spec(*rules, **inputs);
+    spec.engine_pid = line.engine_pid;
+    spec.worker_restarts = supervision.restarts;
+    own = std::make_unique<metrics::OwnMetrics>(spec);
     own->reloaded(true, std::chrono::system_clock::now());
   }
   if (state) {
@@ -468,6 +473,7 @@ int run(const config::CommandLine& line, const config::Environment& environment)
   }
   tell_banner(console, options, reading, state ? &*state : nullptr, server.get());
   if (line.verbosity > 0) tell_rules(console, *rules);
+  if (supervision.ready) supervision.ready();
 
   {
     Commentary commentary(console, worker, reading.standard_input.has_value());

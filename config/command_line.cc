@@ -161,6 +161,9 @@ class Parser {
         error = long_flag(line, arg.substr(2));
       } else if (!flags_over && arg.starts_with('-') && arg.size() > 1) {
         error = letters(line, arg);
+      } else if (line.verb == Verb::exec) {  // the command, and all that is its own
+        line.files.assign(args_.begin() + static_cast<std::ptrdiff_t>(at_), args_.end());
+        return {};
       } else {
         file(line, arg, flags_over);
       }
@@ -332,6 +335,8 @@ std::variant<CommandLine, UsageError> parse_command_line(std::span<const std::st
   line.environment_colour = colour_of(environment);
   const bool reads_rules = (kWithRules & only(line.verb)) != 0;
   if (!reads_rules) return line;
+  if (line.verb == Verb::exec && line.files.empty() && !line.print_config)
+    return UsageError{"exec needs a command: logtally exec -- COMMAND [ARGUMENT…]"};
   if (line.print_metrics && !line.once) return UsageError{"--print-metrics needs --once"};
   if (const auto port = value_of(environment, "METRICS_PORT"); !port.empty()) {
     const auto parsed = parse_port(port);

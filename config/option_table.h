@@ -17,11 +17,13 @@ namespace logtally::config {
 using Verbs = unsigned;
 constexpr Verbs only(Verb verb) { return 1U << static_cast<unsigned>(verb); }
 inline constexpr Verbs kRun = only(Verb::run);
+inline constexpr Verbs kExec = only(Verb::exec);
+inline constexpr Verbs kReading = kRun | kExec;
 inline constexpr Verbs kCheck = only(Verb::check);
 inline constexpr Verbs kTest = only(Verb::test);
 inline constexpr Verbs kExplain = only(Verb::explain);
 inline constexpr Verbs kVersion = only(Verb::version);
-inline constexpr Verbs kWithRules = kRun | kCheck | kTest | kExplain;
+inline constexpr Verbs kWithRules = kReading | kCheck | kTest | kExplain;
 inline constexpr Verbs kAnyVerb = ~0U;
 
 using Fault = std::optional<std::string>;  // empty: all is well
@@ -66,7 +68,7 @@ struct Example {
 };
 
 // What the bare words behind a verb are.
-enum class Arguments : std::uint8_t { none, logs, rule_files, line, shell, topic };
+enum class Arguments : std::uint8_t { none, logs, rule_files, line, shell, topic, command };
 
 struct VerbRow {
   std::string_view name;

@@ -1,6 +1,7 @@
 #include "config/options.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -51,6 +52,9 @@ Words pack_words(Verb) {
   return words;
 }
 
+constexpr std::string_view kStreamWords[] = {"merged", "labelled"};
+Words stream_words(Verb) { return {std::begin(kStreamWords), std::end(kStreamWords)}; }
+
 Words colour_words(Verb) { return {"auto", "always", "never"}; }
 
 Fault take_pack(CommandLine& line, const std::string& value) {
@@ -82,6 +86,22 @@ Fault take_format(CommandLine& line, const std::string& value) {
   if (std::find(formats.begin(), formats.end(), value) == formats.end())
     return none_of(value, formats);
   line.format = value;
+  return {};
+}
+
+Fault take_streams(CommandLine& line, const std::string& value) {
+  const auto found = std::find(std::begin(kStreamWords), std::end(kStreamWords), value);
+  if (found == std::end(kStreamWords)) return none_of(value, stream_words(line.verb));
+  line.streams = static_cast<Streams>(found - std::begin(kStreamWords));
+  return {};
+}
+
+Fault take_engine_pid(CommandLine& line, const std::string& value) {
+  std::int32_t pid = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), pid);
+  if (error != std::errc() || end != value.data() + value.size() || pid <= 0)
+    return fmt::format("{} is not the number of a process", in_ticks(value));
+  line.engine_pid = pid;
   return {};
 }
 
@@ -120,15 +140,18 @@ constexpr Sense kStrictSenses[] = {
     {kCheck, "exit 3 when there are warnings only"},
     {kTest, "with --coverage: fail when a rule, action or metric is touched by no test"},
 };
+constexpr Sense kTeeSenses[] = {
+    {kExec, "let the command's output go on to standard output and standard error too"},
+};
 constexpr Sense kVerboseSenses[] = {
-    {kRun, "say which rules are loaded, and from where"},
+    {kReading, "say which rules are loaded, and from where"},
     {kCheck, "show all findings, not the first 20"},
     {kTest, "name every test, those of the packs too"},
     {kExplain, "as --all"},
     {kPlain, ""},
 };
 constexpr Sense kQuietSenses[] = {
-    {kRun, "say nothing but errors and the last line"},
+    {kReading, "say nothing but errors and the last line"},
     {kCheck, "show errors only, and no summary"},
     {kTest, "show failures only, and the count"},
     {kAnyVerb, ""},
@@ -159,7 +182,7 @@ constexpr Option kOptions[] = {
     {"listen", 0, "HOST:PORT", "METRICS_PORT", "listen", "127.0.0.1:8081",
      "address of /metrics; :PORT is all interfaces; METRICS_PORT changes the port alone",
      take_listen,
-     [](const RunOptions& o) { return o.serve ? o.listen.text() : std::string("none"); }},
+     [](const RunOptions& o) { return o.serve ? o.listen.text() : std::string("none"); }, kReading},
     {"once", 0, "", "", "", "false",
      "read everything to its end, print the summary, exit; opens no port without --listen",
      set<&CommandLine::once>, [](const RunOptions& o) { return show_bool(o.once); }},
@@ -171,13 +194,16 @@ constexpr Option kOptions[] = {
        l.tee = true;
        return {};
      },
-     [](const RunOptions& o) { return show_bool(o.tee); }},
+     [](const RunOptions& o) { return show_bool(o.tee); }, kReading, nullptr, kTeeSenses},
     {"no-tee", 0, "", "", "", "", "do not (undoes an earlier --tee)",
      [](CommandLine& l, const std::string&) -> Fault {
        l.tee = false;
        return {};
      },
-     nullptr},
+     nullptr, kReading},
+    {"streams", 0, "HOW", "", "", "merged",
+     "standard output and standard error of the command: merged, or labelled (in rules: $_stream)",
+     take_streams, nullptr, kExec, stream_words},
     {"stdin", 0, "", "", "", "false",
      "read standard input (so does FILE -, and a pipe when there is nothing else to read)",
      set<&CommandLine::from_stdin>, [](const RunOptions& o) { return show_bool(o.from_stdin); }},
@@ -187,9 +213,11 @@ constexpr Option kOptions[] = {
      [](const RunOptions& o) { return show_bool(o.from == From::beginning); }},
     {"state-dir", 0, "DIR", "", "state.dir", "auto, none with --once",
      "where positions and totals are kept: auto, none or a directory", take_state_dir,
-     [](const RunOptions& o) { return o.state.dir; }},
+     [](const RunOptions& o) { return o.state.dir; }, kReading},
+    {"engine-pid", 0, "PID", "", "", "", "show this process' memory as aria_memory_rss_bytes",
+     take_engine_pid, nullptr},
     {"print-config", 0, "", "", "", "", "print every value with its origin, and exit",
-     set<&CommandLine::print_config>, nullptr},
+     set<&CommandLine::print_config>, nullptr, kReading},
     {"format", 0, "FORMAT", "", "", "human",
      "check: human, json, github; test: human, junit, tap; explain, version: human, json",
      take_format, nullptr, kCheck | kTest | kExplain | kVersion, formats_of, kFormatSenses},

@@ -22,6 +22,7 @@ using FileExists = std::function<bool(const std::string& path)>;
 // `complete` and `reference` are hidden: completion scripts and the build call them.
 enum class Verb : std::uint8_t {
   run,
+  exec,
   check,
   test,
   explain,
@@ -31,6 +32,8 @@ enum class Verb : std::uint8_t {
   complete,
   reference
 };
+// How `exec` hands over what its command writes to standard output and to standard error.
+enum class Streams : std::uint8_t { merged, labelled };
 enum class Colour : std::uint8_t { automatic, always, never };
 
 // Wrong usage: exit 2. The text has no "error: " before it and may have several lines; for nothing
@@ -70,6 +73,8 @@ struct CommandLine {
   std::optional<bool> tee;
   bool from_stdin = false;  // --stdin or FILE `-`
   bool from_beginning = false;
+  std::optional<std::int32_t> engine_pid;  // whose memory is shown
+  Streams streams = Streams::merged;       // exec
   std::optional<std::string> state_dir;
   bool print_config = false;
   int verbosity = 0;  // -v counts up, -q down
@@ -77,7 +82,8 @@ struct CommandLine {
   std::optional<EnvironmentColour> environment_colour;
   std::vector<std::string> files;  // arguments but `-`, in order: FILEs of run, check and test, the
                                    // LINE of explain, the shell of completion, the topic of help
-                                   // (of `check --help`: "check"), the words of hidden verbs
+                                   // (of `check --help`: "check"), the words of hidden verbs, the
+                                   // command of exec with its arguments
   std::string format = "human";    // --format of check, test, explain; one of the verb's own
   bool strict = false;             // check: warnings are wrong too (exit 3)
   std::vector<std::string> samples;  // check: log files to try the rules on

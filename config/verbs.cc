@@ -18,6 +18,13 @@ constexpr Example kRunExamples[] = {
     {"logtally run --print-config",
      "every value, and whether a flag, the environment or a file set it"},
 };
+constexpr Example kExecExamples[] = {
+    {"logtally exec -- skillmeat-server", "metrics of what a command prints, on :8081"},
+    {"logtally exec --tee -- python -m aria_engine",
+     "its output is seen as before, and its exit status is ours"},
+    {"logtally exec --streams labelled --rules rules.d -- ./engine --port 80",
+     "rules can tell standard error: match: {_stream: stderr}"},
+};
 constexpr Example kCheckExamples[] = {
     {"logtally check", "the configuration that `run` would find, its rules and packs"},
     {"logtally check rules.d", "a directory of rule files"},
@@ -73,6 +80,27 @@ constexpr VerbRow kVerbs[] = {
      "2   wrong usage: an unknown flag, a bad value of a flag or of an environment variable\n"
      "78  the configuration or the rules are invalid\n",
      Arguments::logs},
+    {"exec", Verb::exec, "run a command and read its output",
+     "exec [FLAGS] [--] COMMAND [ARGUMENT…]",
+     "Starts COMMAND and counts what it writes to standard output and standard error, as `run` "
+     "counts a pipe; the targets of the configuration file are not read. What counts is a process "
+     "of its own: should it crash, it is started again, while the pipe stays open and keeps what "
+     "it holds. The command never notices.\n"
+     "The command starts when everything is ready: with invalid rules or a port in use it is not "
+     "started at all. Later it is held up at most while a full pipe waits to be read, and while "
+     "--tee waits for a terminal that stands still.\n"
+     "SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH and real-time signals go to the "
+     "command; SIGHUP loads the rules anew. When the command has ended, all that it wrote is "
+     "counted (for at most 5 s), then `exec` ends with its status.\n"
+     "aria_memory_rss_bytes on /metrics is the command's resident memory.",
+     kExecExamples,
+     "N   the command's own; 128+N when signal N ended it\n"
+     "1   the port is in use, nothing was started\n"
+     "2   wrong usage, nothing was started\n"
+     "78  the configuration or the rules are invalid, nothing was started\n"
+     "126 the command cannot be executed\n"
+     "127 the command was not found\n",
+     Arguments::command},
     {"check", Verb::check, "check configuration and rules", "check [FLAGS] [FILE|DIR…]",
      "Reads the configuration and all rules as `run` would, and reports every problem with its "
      "place and what was probably meant; with FILEs or directories, those. Nothing is opened, "
@@ -112,7 +140,6 @@ constexpr VerbRow kVerbs[] = {
      kHelpExamples, "0   printed\n2   there is no such topic\n", Arguments::topic},
     {"version", Verb::version, "print the version", "version [--format json]",
      "Prints what this binary is, and what it is made of.", kVersionExamples, "0   printed\n"},
-    {"exec", {}, "run a command and read its output", "", "", {}, ""},
     {"convert", {}, "convert another collector's configuration", "", "", {}, ""},
     {"init", {}, "write a configuration to begin with", "", "", {}, ""},
     {"unmatched", {}, "show lines that no rule matched", "", "", {}, ""},
@@ -127,6 +154,8 @@ constexpr Alias kAliases[] = {
     {"verify", "check", false},
     {"dry-run", "check", false},
     {"serve", "run", false},
+    {"wrap", "exec", false},
+    {"spawn", "exec", false},
     {"start", "run", false},
     {"daemon", "run", false},
     {"agent", "run", false},

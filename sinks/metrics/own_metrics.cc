@@ -4,6 +4,7 @@
 #include <cassert>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -97,6 +98,10 @@ constexpr OwnMetric kTable[] = {
     {"logtally_lines_unterminated_total", Counter,
      "Last lines without a newline that were taken as they were when their rotated file had ended.",
      kTarget},
+    {"logtally_worker_restarts_total",
+     Counter,
+     "Times `logtally exec` started its worker again after it had ended.",
+     {}},
     {"process_cpu_seconds_total", Counter, "User and system CPU time spent.", {}},
     {"process_resident_memory_bytes", Gauge, "Resident memory.", {}},
     {"process_virtual_memory_bytes", Gauge, "Virtual memory.", {}},
@@ -104,6 +109,10 @@ constexpr OwnMetric kTable[] = {
     {"process_max_fds", Gauge, "Most file descriptors that may be open.", {}},
     {"process_start_time_seconds", Gauge, "Start of the process, in seconds since 1970.", {}},
 };
+
+// What the Aria engine's own exporter calls it; see the contract in fixtures/.
+constexpr std::string_view kEngineMemory = "aria_memory_rss_bytes";
+constexpr std::string_view kEngineMemoryHelp = "Resident Set Size in bytes";
 
 constexpr std::string_view kSkipReasonNames[] = {"missing_field", "not_a_number", "not_finite",
                                                  "negative",      "unknown_key",  "over_limit"};
@@ -206,6 +215,9 @@ struct OwnMetrics::State {
     reload_successful = &gauge("logtally_config_last_reload_successful", {});
     reload_timestamp = &gauge("logtally_config_last_reload_success_timestamp_seconds", {});
     auto* durations = std::get<HistogramFamily*>(families.at("logtally_commit_duration_seconds"));
+    counter("logtally_worker_restarts_total", {})
+        .Increment(static_cast<double>(spec.worker_restarts));
+    if (spec.engine_pid) engine.emplace(*spec.engine_pid);
     commit_duration = &durations->Add({}, kCommitBounds);
   }
 
@@ -365,6 +377,7 @@ struct OwnMetrics::State {
   std::mutex mutex;  // a publish and a collect exclude each other
   prometheus::Registry registry;
   ProcessMetrics process;
+  std::optional<EngineMemory> engine;
   std::map<std::string_view, std::variant<CounterFamily*, GaugeFamily*, HistogramFamily*>> families;
   std::vector<std::vector<Follower>> targets;  // as kTargetFeeds
   std::vector<RuleCounters> rules;
@@ -428,6 +441,13 @@ std::vector<prometheus::MetricFamily> OwnMetrics::collect() const {
   for (const OwnMetric& row : kTable) {
     families.push_back(prometheus::MetricFamily{std::string(row.name), std::string(row.help),
                                                 row.type, std::move(found[row.name])});
+  }
+  const auto memory = state_->engine ? state_->engine->resident_bytes() : std::nullopt;
+  if (memory) {
+    prometheus::MetricFamily family{
+        std::string(kEngineMemory), std::string(kEngineMemoryHelp), Gauge, {}};
+    family.metric.emplace_back().gauge.value = *memory;
+    families.push_back(std::move(family));
   }
   return families;
 }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +56,9 @@ struct OwnMetricsSpec {
   std::vector<CappedLabel> capped_labels{};  // labels with a `max`
   std::vector<std::string> redactions{};     // names
   std::vector<std::string> tables{};
+  // Of the process as a whole; redefine() does not look at them.
+  std::optional<std::int32_t> engine_pid{};  // its memory is shown as aria_memory_rss_bytes
+  std::uint64_t worker_restarts = 0;         // of this process' like, by `exec`
 };
 
 enum class CommitFailure : std::uint8_t { no_space, io, corrupt, other, guard };
@@ -81,7 +85,7 @@ class OwnMetrics {
   void reloaded(bool successful, std::chrono::system_clock::time_point now);
 
   // Families in the table's order, process_* read from /proc now; one without label sets (no rules)
-  // is there, empty.
+  // is there, empty. Behind them the engine's memory, while there is an engine.
   std::vector<prometheus::MetricFamily> collect() const;
 
  private:

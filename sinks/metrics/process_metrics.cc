@@ -71,6 +71,10 @@ std::optional<std::uint64_t> word(std::string_view text, std::size_t field) {
   return parse_u64(text.substr(0, text.find_first_of(" \n")));
 }
 
+double bytes_of_pages(std::uint64_t pages) {
+  return static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
 
 std::optional<ProcessStat> parse_process_stat(std::string_view text) {
@@ -87,6 +91,18 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
                      .start_ticks = *start,
                      .virtual_bytes = *bytes,
                      .resident_pages = *pages};
+}
+
+EngineMemory::EngineMemory(std::int32_t pid) : stat_("/proc/" + std::to_string(pid) + "/stat") {
+  if (const auto stat = parse_process_stat(read_proc(stat_.c_str())))
+    start_ticks_ = stat->start_ticks;
+}
+
+std::optional<double> EngineMemory::resident_bytes() const {
+  const auto stat = parse_process_stat(read_proc(stat_.c_str()));
+  // What has ended and waits for its parent has no memory any more.
+  if (!stat || stat->start_ticks != start_ticks_ || stat->resident_pages == 0) return std::nullopt;
+  return bytes_of_pages(stat->resident_pages);
 }
 
 ProcessMetrics::ProcessMetrics() : boot_time_(boot_time()) {}
@@ -111,9 +127,8 @@ std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
 
   add("process_cpu_seconds_total", prometheus::MetricType::Counter,
       of_stat([&](const auto& s) { return static_cast<double>(s.cpu_ticks) / ticks_per_second; }));
-  add("process_resident_memory_bytes", gauge, of_stat([](const auto& s) {
-        return static_cast<double>(s.resident_pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
-      }));
+  add("process_resident_memory_bytes", gauge,
+      of_stat([](const auto& s) { return bytes_of_pages(s.resident_pages); }));
   add("process_virtual_memory_bytes", gauge,
       of_stat([](const auto& s) { return static_cast<double>(s.virtual_bytes); }));
   add("process_open_fds", gauge, open_descriptors());

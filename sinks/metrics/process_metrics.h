@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +33,20 @@ class ProcessMetrics : public prometheus::Collectable {
  private:
   std::optional<double>
       boot_time_;  // seconds since 1970; read once, so that the start time never moves
+};
+
+// The memory of another process: the engine whose log is read. A number is used again for other
+// processes, so the one that had it when this was made is known by its start. Thread-safe.
+class EngineMemory {
+ public:
+  explicit EngineMemory(std::int32_t pid);
+
+  // Nothing once the process is gone.
+  std::optional<double> resident_bytes() const;
+
+ private:
+  std::string stat_;  // /proc/PID/stat
+  std::optional<std::uint64_t> start_ticks_;
 };
 
 }  // namespace logtally::metrics

@@ -106,6 +106,21 @@ TEST_CASE("options: verbs, files and what is neither") {
   CHECK(world.good({"--", "check"}).files == Args{"check"});
 }
 
+TEST_CASE("options: behind the command of exec all words are its own") {
+  const World world;
+  const CommandLine dashes = world.good({"exec", "--tee", "--", "--x", "--once", "--", "-"});
+  CHECK(dashes.verb == Verb::exec);
+  CHECK(dashes.tee == true);
+  CHECK(dashes.files == Args{"--x", "--once", "--", "-"});
+  const CommandLine bare = world.good({"exec", "-q", "engine", "--help", "-v", "-"});
+  CHECK(bare.files == Args{"engine", "--help", "-v", "-"});
+  CHECK(bare.verbosity == -1);
+  CHECK_FALSE(bare.from_stdin);
+  CHECK(world.good({"exec", "--streams", "labelled", "e"}).streams == Streams::labelled);
+  CHECK(world.good({"exec", "--help"}).verb == Verb::help);
+  CHECK(world.good({"--engine-pid", "12"}).engine_pid == 12);
+}
+
 TEST_CASE("options: wrong usage says what to type") {
   const World world;
   struct Case {
@@ -128,7 +143,15 @@ TEST_CASE("options: wrong usage says what to type") {
       {{"E012"}, "unknown command `E012`; did you mean `help E012`?"},
       {{"{\"event\":\"x\"}"},
        "unknown command `{\"event\":\"x\"}`; `logtally explain LINE` shows what a line does"},
-      {{"exec", "--", "x"}, "`exec` is not in this version yet"},
+      {{"exec"}, "exec needs a command: logtally exec -- COMMAND [ARGUMENT…]"},
+      {{"exec", "--tee", "--"}, "exec needs a command: logtally exec -- COMMAND [ARGUMENT…]"},
+      {{"exec", "--once", "x"},
+       "`--once` is no flag of `exec`, but of `run`; `logtally exec --help` lists them"},
+      {{"exec", "--streams", "labeled", "x"},
+       "--streams: `labeled` is none of merged, labelled; did you mean `labelled`?"},
+      {{"--engine-pid", "0"}, "--engine-pid: `0` is not the number of a process"},
+      {{"--engine-pid", "12x"}, "--engine-pid: `12x` is not the number of a process"},
+      {{"convert", "x"}, "`convert` is not in this version yet"},
       {{"--lisen", ":1"}, "unknown flag `--lisen`; did you mean `--listen`?"},
       {{"--ocne"}, "unknown flag `--ocne`; did you mean `--once`?"},
       {{"-x"}, "unknown flag `-x`; `logtally --help` lists all"},

@@ -78,7 +78,7 @@ class Scripts(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"complete -F _logtally logtally\n", b""))
 
     def test_bash_offers(self):
-        commands = ["run", "check", "test", "explain", "completion", "help", "version"]
+        commands = ["run", "exec", "check", "test", "explain", "completion", "help", "version"]
         for words, want in [
             (["logtally", ""], commands),
             (["logtally", "c"], ["check", "completion"]),
@@ -86,6 +86,8 @@ class Scripts(unittest.TestCase):
             (["logtally", "--onc"], ["--once"]),
             (["logtally", "check", "--str"], ["--strict"]),
             (["logtally", "run", "--str"], []),
+            (["logtally", "exec", "--str"], ["--streams"]),
+            (["logtally", "exec", "engine"], ["engine one.log", "engine.log"]),
             (["logtally", "validate", "--str"], ["--strict"]),
             (["logtally", "check", "--format", ""], ["human", "json", "github"]),
             (["logtally", "test", "--format", ""], ["human", "junit", "tap"]),

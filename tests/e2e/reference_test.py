@@ -63,7 +63,7 @@ class Pages(unittest.TestCase):
 
     def test_commands_that_are_spoken_of_are_there(self):
         # `logtally WORD` in running text or a block: a command, a file that is read, or a flag.
-        there = {"run", "check", "test", "explain", "completion", "help", "version", "validate", "lint", "__reference"}
+        there = {"run", "exec", "check", "test", "explain", "completion", "help", "version", "validate", "lint", "__reference"}
         for page in self.pages():
             if page.name == "CHANGELOG.md":
                 continue
@@ -73,7 +73,7 @@ class Pages(unittest.TestCase):
 
 class Help(unittest.TestCase):
     def test_every_command_has_a_page_with_examples(self):
-        commands = ["run", "check", "test", "explain", "completion", "help", "version"]
+        commands = ["run", "exec", "check", "test", "explain", "completion", "help", "version"]
         for command in commands:
             with self.subTest(command):
                 pages = [driver.run(*args) for args in (["help", command], [command, "--help"], [command, "-h"], ["--help", command])]
@@ -87,10 +87,10 @@ class Help(unittest.TestCase):
                 self.assertLessEqual(max(map(len, text.split("\n"))), 120)
 
     def test_flags_that_are_listed_are_taken(self):
-        values = {"FILE": "/dev/null", "FILE|DIR": "/dev/null", "NAME": "none", "HOST:PORT": "127.0.0.1:9", "DIR": "none", "WHEN": "never"}
+        values = {"FILE": "/dev/null", "FILE|DIR": "/dev/null", "NAME": "none", "HOST:PORT": "127.0.0.1:9", "DIR": "none", "WHEN": "never", "PID": "1", "HOW": "labelled"}
         all_flags = set()
         listed = {}
-        for command in ["run", "check", "test", "explain", "completion", "help", "version"]:
+        for command in ["run", "exec", "check", "test", "explain", "completion", "help", "version"]:
             text = driver.run("help", command).stdout.decode().partition("\nflags:\n")[2].partition("\nexit codes:\n")[0]
             listed[command] = re.findall(r"^  (?:-\w,|   ) --([a-z-]+)(?: (\S+))?", text, re.M)
             self.assertGreaterEqual(len(listed[command]), 2, command)

@@ -1,5 +1,7 @@
 #include "sinks/metrics/own_metrics.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -252,6 +254,42 @@ TEST_CASE("process metrics: tell about this process") {
   REQUIRE(fd >= 0);
   CHECK(value("process_open_fds") == before + 1);
   close(fd);
+}
+
+TEST_CASE(
+    "own metrics: the engine's memory is shown while there is an engine, and restarts of the "
+    "worker") {
+  const auto family = [](const OwnMetrics& own, std::string_view name) {
+    for (auto& f : own.collect()) {
+      if (f.name == name) return f;
+    }
+    return prometheus::MetricFamily{};
+  };
+  OwnMetricsSpec with = spec();
+  with.engine_pid = getpid();
+  with.worker_restarts = 3;
+  const OwnMetrics own(with);
+  const auto memory = family(own, "aria_memory_rss_bytes");
+  REQUIRE(memory.metric.size() == 1);
+  CHECK(memory.metric[0].gauge.value > 100'000);
+  CHECK(family(own, "logtally_worker_restarts_total").metric.at(0).counter.value == 3);
+
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  const EngineMemory engine(child);
+  CHECK(engine.resident_bytes() > 0);
+  kill(child, SIGKILL);
+  siginfo_t info{};
+  waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);
+  CHECK_FALSE(engine.resident_bytes());  // it has ended, nobody has asked how
+  waitpid(child, nullptr, 0);
+  CHECK_FALSE(engine.resident_bytes());
+  with.engine_pid = child;
+  CHECK(family(OwnMetrics(with), "aria_memory_rss_bytes").metric.empty());
+  CHECK(family(OwnMetrics(spec()), "aria_memory_rss_bytes").name.empty());
 }
 
 TEST_CASE("own metrics: after a reload what is still there goes on, and what is gone leaves") {

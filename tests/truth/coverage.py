@@ -20,7 +20,7 @@ NEVER = {
     "aria_db_query_duration_seconds": "the seconds of SQLAlchemy's `[generated in ...]` are the age of its cache",
     "aria_db_pool_size": "no line tells the pool's size; it shows in the text of an error when it is exhausted",
     "aria_db_pool_available": "no line tells how many connections are free",
-    "aria_memory_rss_bytes": "no line tells the process' memory; cAdvisor or a process exporter does",
+    "aria_memory_rss_bytes": "no line tells the process' memory; `logtally exec` and `run --engine-pid` read it themselves",
     "aria_memory_gc_objects": "no line tells what the collector holds",
     "skillmeat_collections_total": "no line tells how many there are",
     "skillmeat_artifacts_total": "no line tells how many there are",
