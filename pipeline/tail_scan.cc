@@ -264,8 +264,7 @@ void Tail::prune() {
   std::erase_if(slots_, [&](const auto& entry) {
     const Slot& slot = *entry.second;
     if (slot.scan == scans_ || slot.generation != kNoGeneration) return false;
-    const Generation* const previous = find(slot.previous);
-    return previous == nullptr || previous->over;
+    return find(slot.previous) == nullptr;  // else: what comes there next comes behind it
   });
   std::size_t excess = over_.size() > kRememberedOver ? over_.size() - kRememberedOver : 0;
   for (; excess > 0; --excess) {

@@ -111,12 +111,22 @@ void Tail::restore() {
       continue;
     }
     generation.rotated = true;
-    for (const std::string& active : active_names(name_of(stored.path))) {
+    std::vector<std::string> homes = active_names(name_of(stored.path));
+    homes.push_back(
+        stored.path.substr(stored.path.rfind('/') + 1));  // where it is now is not known
+    for (const std::string& active : homes) {
       const std::string home = directory_of(stored.path) + '/' + active;
-      if (!by_home_.contains(home) && status_of(home).error != 0) continue;
+      const TargetSpec& target = targets_[generation.target];
+      const bool named = std::any_of(
+          target.paths.begin(), target.paths.end(),
+          [&](const std::string& path) { return path == home || glob_matches(path, home); });
+      if (!named && !by_home_.contains(home) && status_of(home).error != 0) continue;
       std::erase(by_home_[generation.home], stored.number);
       generation.home = home;
       by_home_[home].push_back(stored.number);
+      // What comes there next comes behind it.
+      Slot& slot = slot_of(home, generation.target);
+      if (slot.generation == kNoGeneration) slot.previous = stored.number;
       break;
     }
     if (stored.life == Life::finished) {

@@ -75,6 +75,9 @@ class Worker {
   // Instead of run(), for who turns the clock by hand: what can be read now, and what has been idle
   // for long enough.
   void step();
+  // And then what was counted, into the state and published. False: the state cannot be written,
+  // and nothing may be counted before this has succeeded.
+  bool commit();
 
   // Any thread: ends run() soon.
   void stop();
@@ -182,7 +185,6 @@ class Worker {
   void finish_all(std::uint32_t generation);
   void evaluate(const rules::Event& event, metrics::TargetTotals& totals);
   void sum_up();
-  bool commit();
   bool write_and_publish();
   std::optional<CommitFailure> write_group();
   void tell_trouble(const CommitFailure& failure);

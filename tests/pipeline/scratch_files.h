@@ -22,8 +22,9 @@ namespace logtally::pipeline::testing {
 
 class ScratchDir {
  public:
-  ScratchDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "logtally-XXXXXX").string();
+  ScratchDir() : ScratchDir(std::filesystem::temp_directory_path()) {}
+  explicit ScratchDir(const std::filesystem::path& parent) {
+    std::string name = (parent / "logtally-XXXXXX").string();
     REQUIRE(::mkdtemp(name.data()) != nullptr);
     path_ = name;
   }
@@ -32,6 +33,11 @@ class ScratchDir {
   ~ScratchDir() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
+  }
+  // Where writing is cheap: in memory, if there is such a place.
+  static std::filesystem::path memory() {
+    const char* const shared = "/dev/shm";
+    return ::access(shared, W_OK) == 0 ? shared : std::filesystem::temp_directory_path();
   }
   std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
 
