@@ -90,7 +90,7 @@ class Builder {
     bool bracketed = false;
     bool has_key = false;  // map: a key waits for its value
     Node key;
-    std::unordered_map<std::string, Span> seen;  // map: its keys
+    std::unordered_map<std::string, Span> seen;  // map: its keys, once they are many
   };
 
   bool awaits_key() const {
@@ -191,17 +191,32 @@ class Builder {
     }
   }
 
+  // Where the map has this key already, else null.
+  static const Span* add_key(Frame& frame, const Node& key) {
+    constexpr std::size_t kFew = 8;
+    const std::vector<Node::Entry>& entries = frame.node.entries;
+    if (entries.size() < kFew) {
+      const Node::Entry* const first = frame.node.find_entry(key.text);
+      return first == nullptr ? nullptr : &first->key.span;
+    }
+    if (frame.seen.empty()) {
+      for (const Node::Entry& entry : entries) frame.seen.emplace(entry.key.text, entry.key.span);
+    }
+    const auto [first, is_new] = frame.seen.emplace(key.text, key.span);
+    return is_new ? nullptr : &first->second;
+  }
+
   // Of two entries with one key the first stays.
   void add_entry(Frame& frame, Node::Entry entry) {
-    const auto [first, is_new] = frame.seen.emplace(entry.key.text, entry.key.span);
-    if (is_new) {
+    const Span* const first = add_key(frame, entry.key);
+    if (first == nullptr) {
       frame.node.entries.push_back(std::move(entry));
       return;
     }
     auto& d = diagnostics_.add("E004", Place{file_, entry.key.span},
                                fmt::format("the key {} stands twice", in_ticks(entry.key.text)),
                                "a second time here");
-    d.also.push_back({Place{file_, first->second}, "first here"});
+    d.also.push_back({Place{file_, *first}, "first here"});
   }
 
   std::shared_ptr<const SourceFile> file_;
@@ -229,6 +244,10 @@ bool check_size(const std::shared_ptr<const SourceFile>& file, Diagnostics& diag
 bool check_text(const std::shared_ptr<const SourceFile>& file, Diagnostics& diagnostics) {
   const std::string_view text = file->text;
   for (std::size_t i = 0; i < text.size();) {
+    if ((text[i] >= ' ' && text[i] <= '~') || text[i] == '\n') {
+      ++i;
+      continue;
+    }
     const CodePoint c = decode_utf8(text, i);
     const bool line_break =
         c.value == '\n' || (c.value == '\r' && i + 1 < text.size() && text[i + 1] == '\n');

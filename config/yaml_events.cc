@@ -23,6 +23,8 @@ struct YamlEvents::Parser {
 
 namespace {
 
+bool continues(char c) { return (c & 0xC0) == 0x80; }  // a character of several bytes
+
 // What libyaml allocated for one event.
 struct Received {
   Received() : it() {}
@@ -36,7 +38,9 @@ struct Received {
 }  // namespace
 
 YamlEvents::YamlEvents(std::string_view text)
-    : text_(text), parser_(std::make_unique<Parser>(text)) {}
+    : text_(text),
+      ascii_(std::none_of(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0; })),
+      parser_(std::make_unique<Parser>(text)) {}
 
 YamlEvents::~YamlEvents() = default;
 
@@ -97,15 +101,15 @@ bool YamlEvents::next(YamlEvent& event) {
 
 // From the character that was asked for last, in either direction: events come nearly in order.
 std::uint32_t YamlEvents::offset(std::size_t character) {
-  const auto continues = [&](std::size_t at) { return (text_[at] & 0xC0) == 0x80; };
+  if (ascii_) return static_cast<std::uint32_t>(std::min(character, text_.size()));
   while (character_ < character && byte_ < text_.size()) {
     do ++byte_;
-    while (byte_ < text_.size() && continues(byte_));
+    while (byte_ < text_.size() && continues(text_[byte_]));
     ++character_;
   }
   while (character_ > character && byte_ > 0) {
     do --byte_;
-    while (byte_ > 0 && continues(byte_));
+    while (byte_ > 0 && continues(text_[byte_]));
     --character_;
   }
   return static_cast<std::uint32_t>(byte_);

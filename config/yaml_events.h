@@ -45,6 +45,7 @@ class YamlEvents {
   std::uint32_t offset(std::size_t character);
 
   std::string_view text_;
+  bool ascii_;                 // a byte is a character
   std::size_t character_ = 0;  // the one that was asked for last …
   std::size_t byte_ = 0;       // … and where it is
   std::unique_ptr<Parser> parser_;

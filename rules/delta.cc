@@ -50,7 +50,8 @@ Delta::Delta(const RuleSet& set, metrics::SeriesLimits limits)
 void Delta::prepare(const RuleSet& set) {
   memos.clear();
   memos.reserve(set.rules().size());
-  for (const Rule& rule : set.rules()) memos.emplace_back(rule.actions.size());
+  for (const Rule& rule : set.rules())
+    memos.emplace_back(rule.actions.size(), rule.label_inputs.size());
   scope = Scope(set.plan(), set.known());
   candidates.clear();
   loose_cells.clear();

@@ -61,7 +61,9 @@ class LabelMemo {
   static constexpr std::size_t kMaxParts = 16;
   static constexpr std::size_t kMaxPartBytes = 512;
 
-  explicit LabelMemo(std::size_t actions) : actions_(actions) {}
+  // For a rule of so many actions, whose labels have so many inputs.
+  LabelMemo(std::size_t actions, std::size_t inputs)
+      : actions_(actions), key_(inputs <= kMaxParts ? inputs * (kMaxPartBytes / 8 + 2) : 0) {}
 
   // begin(), then add() for each input, at most kMaxParts of kMaxPartBytes; then find(). One key at
   // a time. Inputs are hashed and compared where they stand, in words.
@@ -126,8 +128,7 @@ class LabelMemo {
   std::vector<Entry> entries_ = std::vector<Entry>(8);  // a power of two
   std::size_t mask_ = 7;                                // of the places in them
   std::vector<std::uint64_t> words_;
-  std::vector<std::uint64_t> key_ =  // the words of the key that is looked up
-      std::vector<std::uint64_t>(kMaxParts * (kMaxPartBytes / 8 + 2));
+  std::vector<std::uint64_t> key_;  // the words of the key that is looked up
   std::vector<Cell> cells_;
 };
 

@@ -47,10 +47,34 @@ Session message stored: role=assistant chars=3320 tokens=812 agent_id=social ses
 INSERT INTO skill_invocations (skill_name, tool_name, duration_ms, success, error_type, tokens_used, model_used) VALUES (?, ?, ?, ?, ?, ?, ?)
 )log";
 
-// How often each byte stands in it.
-constexpr std::array<std::uint16_t, 256> kFrequencies = [] {
-  std::array<std::uint16_t, 256> times{};
-  for (const char c : kTypical) ++times[static_cast<unsigned char>(c)];
+// Places of it, a bit each.
+constexpr std::size_t kWords = kTypical.size() / 64 + 2;  // one more: places are shifted
+using Places = std::array<std::uint64_t, kWords>;
+
+// By the low, and by the high four bits of the byte that stands there.
+struct HalfPlaces {
+  std::array<Places, 16> low{};
+  std::array<Places, 16> high{};
+  Places all{};
+};
+constexpr HalfPlaces kHalves = [] {
+  HalfPlaces halves;
+  for (std::size_t i = 0; i < kTypical.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(kTypical[i]);
+    halves.low[byte & 15U][i / 64] |= std::uint64_t{1} << i % 64;
+    halves.high[byte >> 4U][i / 64] |= std::uint64_t{1} << i % 64;
+    halves.all[i / 64] |= std::uint64_t{1} << i % 64;
+  }
+  return halves;
+}();
+
+// How often each byte stands in it: by its high, then by its low four bits.
+constexpr std::array<std::array<std::uint16_t, 16>, 16> kFrequencies = [] {
+  std::array<std::array<std::uint16_t, 16>, 16> times{};
+  for (const char c : kTypical) {
+    const auto byte = static_cast<unsigned char>(c);
+    ++times[byte >> 4U][byte & 15U];
+  }
   return times;
 }();
 
@@ -92,32 +116,49 @@ struct Bucket {
     }
     return wider;
   }
-  bool lets(std::size_t i, char c) const {
-    return (low[i] >> low_bits(c) & high[i] >> high_bits(c) & 1) != 0;
-  }
   // What is let through: places in the typical text, and of any text by the frequency of its bytes.
   double weight() const {
-    std::array<std::uint8_t, 256> where{};  // a bit per place in a fingerprint
-    std::array<std::size_t, kFingerprint> shares{};
-    for (std::size_t byte = 0; byte < where.size(); ++byte) {
-      for (std::size_t i = 0; i < kFingerprint; ++i) {
-        if (!lets(i, static_cast<char>(byte))) continue;
-        where[byte] = static_cast<std::uint8_t>(where[byte] | 1U << i);
-        shares[i] += kFrequencies[byte];
-      }
+    Places found = places(0);
+    for (std::size_t i = 1; i < kFingerprint; ++i) {
+      const Places next = places(i);
+      for (std::size_t w = 0; w + 1 < kWords; ++w)
+        found[w] &= next[w] >> i | next[w + 1] << (64 - i);
     }
-    const auto at = [&](std::size_t place) {
-      return where[static_cast<unsigned char>(kTypical[place])];
-    };
-    std::size_t found = 0;
-    for (std::size_t i = 0; i + kFingerprint <= kTypical.size(); ++i) {
-      if ((at(i) & 1) == 0 || (at(i + 1) & 2) == 0) continue;
-      found += static_cast<std::size_t>((at(i + 2) & 4) != 0 && (at(i + 3) & 8) != 0);
+    int times = 0;
+    for (std::size_t w = 0; w + 1 < kWords; ++w) {
+      if (found[w] != 0) times += std::popcount(found[w]);
     }
     auto any = static_cast<double>(kTypical.size());
-    for (const std::size_t share : shares)
-      any *= static_cast<double>(share) / static_cast<double>(kTypical.size());
-    return static_cast<double>(found) + any;
+    for (std::size_t i = 0; i < kFingerprint; ++i)
+      any *= static_cast<double>(share(i)) / static_cast<double>(kTypical.size());
+    return static_cast<double>(times) + any;
+  }
+
+ private:
+  // Where the typical text has what may be a fingerprint's byte `i`, and how often.
+  Places places(std::size_t i) const {
+    Places lows = any_of(kHalves.low, low[i]);
+    const Places highs = any_of(kHalves.high, high[i]);
+    for (std::size_t w = 0; w < kWords; ++w) lows[w] &= highs[w];
+    return lows;
+  }
+  std::size_t share(std::size_t i) const {
+    std::size_t times = 0;
+    for (unsigned h = high[i]; h != 0; h &= h - 1) {
+      const auto& row = kFrequencies[static_cast<std::size_t>(std::countr_zero(h))];
+      for (unsigned l = low[i]; l != 0; l &= l - 1)
+        times += row[static_cast<std::size_t>(std::countr_zero(l))];
+    }
+    return times;
+  }
+  static Places any_of(const std::array<Places, 16>& halves, unsigned which) {
+    if (which == 0xFFFF) return kHalves.all;
+    Places found{};
+    for (; which != 0; which &= which - 1) {
+      const Places& one = halves[static_cast<std::size_t>(std::countr_zero(which))];
+      for (std::size_t w = 0; w < kWords; ++w) found[w] |= one[w];
+    }
+    return found;
   }
 };
 static_assert(kFingerprint == 4);
