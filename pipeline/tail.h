@@ -176,6 +176,7 @@ class Tail {
 
   // tail_store.cc: across a restart
   void restore();
+  std::string home_of(const std::string& path, std::uint32_t target) const;
   void recognise(const std::vector<Sighting>& sightings);
   bool verify(Generation& generation, const OwnedFd& fd, Inflated* inflated);
   void lose_tail(Generation& generation, std::uint64_t size);

@@ -187,6 +187,10 @@ std::uint32_t Tail::bridge(const std::string& path, std::uint32_t target, std::u
     if (sighted || find(sibling.status.id) != nullptr) continue;
     const int order = place == siblings.end() ? 0 : age_order(sibling.name, place->name);
     if (order < 0 || (order == 0 && sibling.status.modified_ns < last_change)) continue;
+    // A compressor is at work as long as the plain file is still beside it, which has all of it.
+    if (std::any_of(siblings.begin(), siblings.end(),
+                    [&](const Sibling& s) { return is_compressed_form(sibling.path, s.path); }))
+      continue;
     if (kinship(sibling.path, sibling.status.id) == Kinship::copy) continue;
     missed.push_back(&sibling);
   }

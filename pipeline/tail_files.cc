@@ -116,7 +116,7 @@ bool Tail::allowed(const Generation& generation, const OwnedFd& fd) const {
   if (std::any_of(target.roots.begin(), target.roots.end(), below)) return true;
   if (std::any_of(std::begin(kLinkRoots), std::end(kLinkRoots), below)) return true;
   return std::any_of(target.paths.begin(), target.paths.end(), [&](const std::string& pattern) {
-    if (!has_wildcard(pattern)) return pattern == generation.home;
+    if (!has_wildcard(pattern) && pattern == generation.home) return true;
     char* const directory = ::realpath(fixed_directory(pattern).c_str(), nullptr);
     const bool inside = directory != nullptr && below(directory);
     ::free(directory);

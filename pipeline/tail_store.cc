@@ -69,6 +69,25 @@ void Tail::forget(std::uint32_t generation) {
   erase(*found);
 }
 
+// The path that a file had before rotation gave it this one: what the target names comes first, as
+// "a.log.2" may well be there beside "a.log.2.gz". Itself if nothing fits.
+std::string Tail::home_of(const std::string& path, std::uint32_t target) const {
+  const std::vector<std::string> names = active_names(name_of(path));
+  const std::string directory = directory_of(path);
+  for (const std::string& name : names) {
+    const std::string home = directory + '/' + name;
+    for (const std::string& pattern : targets_[target].paths) {
+      if (directory_of(pattern) == directory && name_of(pattern) == name) return pattern;
+      if (has_wildcard(pattern) && glob_matches(pattern, home)) return home;
+    }
+  }
+  for (const std::string& name : names) {
+    const std::string home = directory + '/' + name;
+    if (by_home_.contains(home) || status_of(home).error == 0) return home;
+  }
+  return path;
+}
+
 // The generations of an earlier run, as if they had been left alone since; nothing is looked at.
 void Tail::restore() {
   known_target_.assign(targets_.size(), false);
@@ -111,24 +130,13 @@ void Tail::restore() {
       continue;
     }
     generation.rotated = true;
-    std::vector<std::string> homes = active_names(name_of(stored.path));
-    homes.push_back(
-        stored.path.substr(stored.path.rfind('/') + 1));  // where it is now is not known
-    for (const std::string& active : homes) {
-      const std::string home = directory_of(stored.path) + '/' + active;
-      const TargetSpec& target = targets_[generation.target];
-      const bool named = std::any_of(
-          target.paths.begin(), target.paths.end(),
-          [&](const std::string& path) { return path == home || glob_matches(path, home); });
-      if (!named && !by_home_.contains(home) && status_of(home).error != 0) continue;
-      std::erase(by_home_[generation.home], stored.number);
-      generation.home = home;
-      by_home_[home].push_back(stored.number);
-      // What comes there next comes behind it.
-      Slot& slot = slot_of(home, generation.target);
-      if (slot.generation == kNoGeneration) slot.previous = stored.number;
-      break;
-    }
+    const std::string home = home_of(stored.path, generation.target);
+    std::erase(by_home_[generation.home], stored.number);
+    generation.home = home;
+    by_home_[home].push_back(stored.number);
+    // What comes there next comes behind it.
+    Slot& slot = slot_of(home, generation.target);
+    if (slot.generation == kNoGeneration) slot.previous = stored.number;
     if (stored.life == Life::finished) {
       generation.over = true;
       over_.push_back(stored.number);
