@@ -1,5 +1,7 @@
 #include "cli/kept_state.h"
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <fstream>
 #include <utility>
@@ -79,6 +81,19 @@ void KeptState::prepare(std::vector<pipeline::TargetSpec>& targets, pipeline::Ta
     target.from = opened_.found == pipeline::StateStore::Found::end ? pipeline::From::end
                                                                     : pipeline::From::beginning;
   }
+}
+
+void KeptState::spool(const config::RunOptions& options, pipeline::StdinSpec& input) const {
+  struct stat status {};
+  const bool stream =
+      ::fstat(input.fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+  if (!stream) return;  // a file is kept already; what a terminal sends is typed
+  input.spool = pipeline::SpoolOptions{.directory = directory(),
+                                       .max_bytes = options.spool.max_bytes,
+                                       .when_full = options.spool.blocks.value_or(options.once)
+                                                        ? pipeline::WhenFull::block
+                                                        : pipeline::WhenFull::drop_oldest,
+                                       .source = pipeline::source_of(input.fd, boot_id())};
 }
 
 Result<std::vector<std::string>> KeptState::restore(pipeline::Worker& worker) {

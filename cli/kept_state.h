@@ -10,6 +10,7 @@
 #include "config/result.h"
 #include "pipeline/checkpointer.h"
 #include "pipeline/state_store.h"
+#include "pipeline/stdin_source.h"
 #include "pipeline/tail.h"
 #include "pipeline/worker.h"
 
@@ -26,6 +27,9 @@ class KeptState {
 
   // What the files are to be followed by; before Inputs::open().
   void prepare(std::vector<pipeline::TargetSpec>& targets, pipeline::TailOptions& tail);
+
+  // Has a pipe of standard input go through files in the directory; likewise.
+  void spool(const config::RunOptions& options, pipeline::StdinSpec& input) const;
 
   pipeline::Checkpointer& checkpoints() { return *checkpoints_; }
   // Takes what was found into the worker; messages are for the log.

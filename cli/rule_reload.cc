@@ -75,6 +75,7 @@ std::string fixed_differences(const config::RunOptions& at_work, const config::R
   add(!same(at_work.targets, now.targets), "targets");
   add(!same(at_work.limits, now.limits), "limits");
   add(at_work.state != now.state, "state");
+  add(at_work.spool != now.spool, "spool");
   return names;
 }
 

@@ -361,6 +361,7 @@ int run(const config::CommandLine& line, const config::Environment& environment,
   std::optional<KeptState> state = *std::move(opened);
   if (!no_state.empty()) console.warning(no_state);
   if (state) state->prepare(reading.targets, tail);
+  if (state && reading.standard_input) state->spool(options, *reading.standard_input);
   auto inputs = pipeline::Inputs::open(reading.targets, reading.standard_input, tail);
   if (!inputs) {
     console.error(inputs.error().text);

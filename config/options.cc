@@ -280,6 +280,12 @@ constexpr Option kOptions[] = {
      show_limit<&Limits::series_per_metric>},
     {"exposition.created_timestamps", 0, "", "", "exposition.created_timestamps", "false", "",
      nullptr, [](const RunOptions& o) { return show_bool(o.exposition.created_timestamps); }},
+    {"spool.max_bytes", 0, "", "", "spool.max_bytes", "1073741824", "", nullptr,
+     [](const RunOptions& o) { return fmt::format("{}", o.spool.max_bytes); }},
+    {"spool.when_full", 0, "", "", "spool.when_full", "drop_oldest, block with --once", "", nullptr,
+     [](const RunOptions& o) {
+       return std::string(o.spool.blocks.value_or(o.once) ? "block" : "drop_oldest");
+     }},
     {"state.sync", 0, "", "", "state.sync", "full", "", nullptr,
      [](const RunOptions& o) { return std::string(o.state.sync_word()); }},
     {"state.on_corrupt", 0, "", "", "state.on_corrupt", "fail", "", nullptr,
@@ -349,6 +355,7 @@ RunOptions resolve(const CommandLine& line, const std::optional<Settings>& setti
     if (settings->listen) run.listen = *settings->listen;
     if (settings->packs) run.packs = *settings->packs;
     run.state = settings->state;
+    run.spool = settings->spool;
     run.rules = settings->rules;
     run.targets = settings->targets;
     run.limits = settings->limits;

@@ -117,6 +117,7 @@ struct RunOptions {
   Limits limits;
   Exposition exposition;
   StateSettings state;
+  SpoolSettings spool;
   int verbosity = 0;
   Colour colour = Colour::automatic;
   bool print_config = false;

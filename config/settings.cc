@@ -238,6 +238,23 @@ constexpr Key<StateSettings> kStateKeys[] = {
      "or anew from the files' beginning or end"},
 };
 
+constexpr std::array<std::string_view, 2> kWhenFull = {"drop_oldest", "block"};
+
+constexpr Key<SpoolSettings> kSpoolKeys[] = {
+    {"max_bytes",
+     [](const Reading& r, const Node& v, SpoolSettings& s) {
+       read_size(r, v, std::uint64_t{1} << 20, std::uint64_t{1} << 40, s.max_bytes);
+     },
+     "most bytes of standard input that wait in the state directory (1GiB)"},
+    {"when_full",
+     [](const Reading& r, const Node& v, SpoolSettings& s) {
+       std::size_t i = 0;
+       if (read_word(r, v, kWhenFull, i)) s.blocks = i == 1;
+     },
+     "drop_oldest | block: what is done then; block lets who writes wait (drop_oldest; block with "
+     "--once)"},
+};
+
 constexpr Key<Settings> kTopKeys[] = {
     {"version", parse_version, "1"},
     {"listen", parse_listen_key, "HOST:PORT or :PORT of the HTTP server"},
@@ -262,7 +279,12 @@ constexpr Key<Settings> kTopKeys[] = {
        note_lines(r, v, "state.", s);
      },
      "what outlives a restart"},
-    {"spool", nullptr, "bounds of what is kept of standard input"},
+    {"spool",
+     [](const Reading& r, const Node& v, Settings& s) {
+       read_map(r, v, "`spool`", kSpoolKeys, s.spool);
+       note_lines(r, v, "spool.", s);
+     },
+     "bounds of what is kept of standard input"},
     {"loki", nullptr, "where lines are sent"},
 };
 
@@ -312,6 +334,7 @@ std::vector<DescribedKey> describe_settings() {
   describe(out, "limits.", kLimitKeys);
   describe(out, "exposition.", kExpositionKeys);
   describe(out, "state.", kStateKeys);
+  describe(out, "spool.", kSpoolKeys);
   return out;
 }
 

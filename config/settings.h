@@ -61,6 +61,14 @@ struct StateSettings {
   friend bool operator==(const StateSettings&, const StateSettings&) = default;
 };
 
+// What is kept of standard input until it is counted; where state is.
+struct SpoolSettings {
+  std::uint64_t max_bytes = std::uint64_t{1} << 30;
+  std::optional<bool> blocks{};  // when_full: block, drop_oldest; nothing: block with --once alone
+
+  bool operator==(const SpoolSettings&) const = default;
+};
+
 struct Settings {
   std::optional<ListenAddress> listen;
   std::optional<std::vector<std::string>> packs;  // names; {"auto"}: all shipped; empty: none
@@ -69,6 +77,7 @@ struct Settings {
   Limits limits;
   Exposition exposition;
   StateSettings state;
+  SpoolSettings spool;
   bool has_rules = false;  // metrics, rules, maps ... stand in this file too
   std::string file;        // as it was named
   std::map<std::string, std::uint32_t, std::less<>>

@@ -11,6 +11,7 @@
 
 #include "config/result.h"
 #include "pipeline/chunk.h"
+#include "pipeline/spool_source.h"
 #include "pipeline/stdin_source.h"
 #include "pipeline/tail.h"
 
@@ -52,22 +53,30 @@ class Inputs {
   void store_again(std::uint32_t generation);
   void forget(std::uint32_t generation);
   std::vector<std::uint32_t> take_forgotten();
+  // What the two gave last is durable.
+  void committed();
   std::uint32_t next_generation() const;
-  // The file's target; nothing for standard input, which cannot be read again, and for what is not
-  // known.
+  // The file's target; nothing for standard input that is not spooled, which cannot be read again,
+  // and for what is not known.
   std::optional<std::uint32_t> target_of_file(std::uint32_t generation) const;
 
   Rotations rotations(std::uint32_t target) const;
   const std::vector<std::string>& missing()
       const;  // file names (no globs) that did not exist at the start
   std::uint64_t tee_lost_bytes() const;
-  std::vector<std::string> take_messages();  // for the log: each change once
+  std::uint64_t spool_bytes() const;          // that the spool of standard input has
+  std::uint64_t spool_dropped_bytes() const;  // that it had, or was to have, and nobody counted
+  std::vector<std::string> take_messages();   // for the log: each change once
 
  private:
   Inputs() = default;
 
   std::unique_ptr<Tail> tail_;          // null: no targets
-  std::unique_ptr<StdinSource> stdin_;  // null: not read
+  std::unique_ptr<StdinSource> stdin_;  // null: not read, or spooled
+  std::unique_ptr<Spool> spool_;        // these three: null without a spool
+  std::unique_ptr<SpoolSource> spooled_;
+  std::unique_ptr<SpoolThread> appender_;
+  std::uint32_t stdin_target_ = 0;
   std::vector<std::string> target_names_;
   std::uint32_t stdin_generation_ = kStdinGeneration;
   bool stdin_first_ = false;  // whose turn it is

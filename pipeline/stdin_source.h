@@ -11,6 +11,7 @@
 
 #include "pipeline/chunk.h"
 #include "pipeline/clock.h"
+#include "pipeline/spool.h"
 
 namespace logtally::pipeline {
 
@@ -18,6 +19,7 @@ struct StdinSpec {
   std::string name = "stdin";  // of its target
   int fd = 0;                  // borrowed; its flags are left alone (others may share them)
   int tee_fd = -1;  // every byte is copied there; SIGPIPE must be ignored. Blocks when it blocks
+  std::optional<SpoolOptions> spool = {};  // through files, with fd and tee_fd of this
 };
 
 // Lives on the worker thread.

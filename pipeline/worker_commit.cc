@@ -149,6 +149,8 @@ void Worker::sum_up() {
   if (options_.log) {
     for (const std::string& line : notices_.first_times(*rules_, totals_)) options_.log(line);
   }
+  totals_.spool_bytes = inputs_.spool_bytes();
+  totals_.spool_dropped_bytes = inputs_.spool_dropped_bytes();
   for (std::uint32_t target = 0; target < totals_.targets.size(); ++target) {
     const Rotations rotations = inputs_.rotations(target);
     totals_.targets[target].renamed = rotations.renamed;
@@ -193,6 +195,7 @@ bool Worker::write_and_publish() {
   delta_.invocations.clear();
   if (!durable_ && options_.log) options_.log("state: can be written again, reading goes on");
   durable_ = true;
+  inputs_.committed();
   backoff_ = std::chrono::nanoseconds(0);
   {
     const std::lock_guard lock(publishing_);

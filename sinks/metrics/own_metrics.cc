@@ -98,6 +98,11 @@ constexpr OwnMetric kTable[] = {
     {"logtally_lines_unterminated_total", Counter,
      "Last lines without a newline that were taken as they were when their rotated file had ended.",
      kTarget},
+    {"logtally_spool_bytes", Gauge, "Bytes that the spool of standard input has.", {}},
+    {"logtally_spool_dropped_bytes_total",
+     Counter,
+     "Bytes of standard input that were dropped uncounted because the spool was full, or its disk.",
+     {}},
     {"logtally_worker_restarts_total",
      Counter,
      "Times `logtally exec` started its worker again after it had ended.",
@@ -217,6 +222,8 @@ struct OwnMetrics::State {
     auto* durations = std::get<HistogramFamily*>(families.at("logtally_commit_duration_seconds"));
     counter("logtally_worker_restarts_total", {})
         .Increment(static_cast<double>(spec.worker_restarts));
+    spool_bytes = &gauge("logtally_spool_bytes", {});
+    spool_dropped.emplace(counter("logtally_spool_dropped_bytes_total", {}));
     if (spec.engine_pid) engine.emplace(*spec.engine_pid);
     commit_duration = &durations->Add({}, kCommitBounds);
   }
@@ -358,6 +365,8 @@ struct OwnMetrics::State {
       metrics[m].labels_cut->raise_to(totals.metrics[m].labels_cut);
       metrics[m].overflowed->raise_to(totals.metrics[m].overflowed);
     }
+    spool_bytes->Set(static_cast<double>(totals.spool_bytes));
+    spool_dropped->raise_to(totals.spool_dropped_bytes);
     for (std::size_t i = 0; i < overflows.size(); ++i) overflows[i]->raise_to(totals.overflows[i]);
     assert(totals.redactions.size() == redactions.size());
     for (std::size_t i = 0; i < redactions.size(); ++i)
@@ -378,6 +387,8 @@ struct OwnMetrics::State {
   prometheus::Registry registry;
   ProcessMetrics process;
   std::optional<EngineMemory> engine;
+  prometheus::Gauge* spool_bytes = nullptr;
+  std::optional<Follower> spool_dropped;
   std::map<std::string_view, std::variant<CounterFamily*, GaugeFamily*, HistogramFamily*>> families;
   std::vector<std::vector<Follower>> targets;  // as kTargetFeeds
   std::vector<RuleCounters> rules;

@@ -73,6 +73,8 @@ struct Totals {
   std::vector<OverflowTotal> overflows{};   // by capped label
   std::vector<std::uint64_t> redactions{};  // places replaced, by redaction
   std::vector<TableTotals> tables{};
+  std::uint64_t spool_bytes = 0;  // now
+  std::uint64_t spool_dropped_bytes = 0;
 };
 
 }  // namespace logtally::metrics

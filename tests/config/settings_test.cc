@@ -73,6 +73,10 @@ TEST_CASE("settings: defaults of an empty file, and the forms of packs and rules
   CHECK_FALSE(s.packs);
   CHECK(s.limits.line_bytes == 262144);
   CHECK(s.state == StateSettings{});
+  CHECK(s.spool == SpoolSettings{});
+  CHECK(good("spool: {max_bytes: 2GiB, when_full: block}\n").spool ==
+        SpoolSettings{.max_bytes = std::uint64_t{2} << 30, .blocks = true});
+  CHECK(good("spool: {when_full: drop_oldest}\n").spool.blocks == false);
   CHECK(good("state: {dir: none}\n").state.dir == "none");
   CHECK(good("state: {dir: auto}\n").state.dir == "auto");
   CHECK_FALSE(s.has_rules);
@@ -97,7 +101,9 @@ TEST_CASE("settings: each fault at its place, with what to type") {
        "did you mean `path`?"},
       {"limits: {serie: 1}\n", "E012", 1, 10, "unknown key `serie`", "did you mean `series`?"},
       {"loki:\n  - url: x\n", "E014", 1, 1, "`loki` is not in this version yet", ""},
-      {"spool: {}\n", "E014", 1, 1, "`spool` is not in this version yet", ""},
+      {"spool: {max_bytes: 1KiB}\n", "E013", 1, 20, "`1KiB` is out of range",
+       "1048576 to 1099511627776"},
+      {"spool: {when_full: drop}\n", "E013", 1, 20, "`drop` is not a value of this key", ""},
       {"targets: [{name: a, path: b, formats: c}]\n", "E014", 1, 30,
        "`formats` is not in this version yet", ""},
       {"state: {dir: [a]}\n", "E010", 1, 14, "a text is expected here", "this is a list"},

@@ -196,12 +196,40 @@ class ExecTest(unittest.TestCase):
                         os.kill(worker, signal.SIGKILL)
                         page = engine.until(lambda page: page.get("logtally_worker_restarts_total") == kills, "a new worker")
                     last = engine.child(worker=True, but=worker)
+                    engine.until(lambda page: page.sum("seen_total") == 20_000, "no line is lost")
+                    time.sleep(0.05)
+                    self.assertEqual(engine.scrape().sum("seen_total"), 20_000, "nor counted twice")
+                    self.assertEqual(engine.scrape().get("logtally_spool_dropped_bytes_total"), 0)
                     self.assertIsNone(engine.process.poll())
                     self.flag.touch()
                     self.assertEqual(engine.process.wait(driver.DEADLINE), 9, engine.stderr())
                     self.assertIn("the worker was ended by signal 9 (Killed); it is started again in", engine.stderr())
                     self.assertNotEqual(last, worker)
                     driver.summary(engine.stderr().encode())
+
+    def test_without_state_nothing_is_spooled(self):
+        engine = Exec(self, "print('{\"event\":\"x\"}', flush=True)\n" + self.waits_for_flag(), "--state-dir", "none")
+        page = engine.until(lambda page: page.sum("seen_total") == 1, "a line")
+        self.assertEqual(page.get("logtally_spool_bytes"), 0)
+        self.flag.touch()
+        self.assertEqual(engine.process.wait(driver.DEADLINE), 0)
+
+    def test_lines_of_a_killed_run_are_counted_by_the_next_one(self):
+        state = pathlib.Path(self.dir.name, "state")
+        line = b'{"event":"x"}\n'
+        with driver.Server("--pack", "none", "--rules", self.rules, "--state-dir", state, "-", stdin=subprocess.PIPE) as s:
+            s.process.stdin.write(line * 10 + line[:5])
+            s.process.stdin.flush()
+            driver.until(lambda: s.scrape().sum("seen_total") == 10, "ten lines")
+            s.process.send_signal(signal.SIGSTOP)
+            s.process.kill()
+            s.process.wait()
+        # Another pipe: the line that broke off does not go on in it.
+        done = driver.run("run", "--once", "--print-metrics", "--pack", "none", "--rules", self.rules, "--state-dir", state, "-", stdin=line * 5)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(driver.Exposition(done.stdout.decode()).sum("seen_total"), 15)
+        self.assertEqual(driver.summary(done.stderr)["failed"], 1)
+        self.assertEqual(list(state.glob("stdin-*.log")), [], "all is counted")
 
     def test_the_pipe_keeps_what_is_written_while_there_is_no_worker(self):
         script = "import os\nfor i in range(1000): os.write(1, b'{\"event\":\"x\"}\\n')\n" + f"open({str(self.flag)!r} + '.done', 'w')\n" + self.waits_for_flag()
