@@ -79,7 +79,8 @@ def main():
         found = {way: [] for way in ways}
         for _ in range(given.rounds):
             for way, (start, kills) in ways.items():
-                process = subprocess.Popen(start(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                process = subprocess.Popen(start(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                           env={**os.environ, "XDG_STATE_HOME": work})
                 killed = 0
                 next_kill = time.monotonic() + given.kill_every
                 end = time.monotonic() + given.seconds + 60
