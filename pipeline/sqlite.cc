@@ -2,10 +2,23 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace logtally::pipeline::sqlite {
 namespace {
+
+// Of a damaged schema the message quotes what stands there, whatever it is: one line of it, and
+// short.
+std::string message_of(sqlite3* database) {
+  constexpr std::size_t kLongest = 160;
+  std::string text = sqlite3_errmsg(database);
+  const auto plain = [](char c) { return c >= ' ' && c <= '~'; };
+  const auto end = std::find_if_not(text.begin(), text.end(), plain);
+  const auto length = std::min<std::size_t>(static_cast<std::size_t>(end - text.begin()), kLongest);
+  if (length < text.size()) text = text.substr(0, length) + "...";
+  return text;
+}
 
 std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
   __extension__ using Wide = unsigned __int128;
@@ -100,7 +113,7 @@ Outcome Statement::run(int* changed) {
     } while (code == SQLITE_ROW);
   }
   if (code != SQLITE_DONE) {
-    outcome = Failure{.code = sqlite3_extended_errcode(database), .text = sqlite3_errmsg(database)};
+    outcome = Failure{.code = sqlite3_extended_errcode(database), .text = message_of(database)};
     if (outcome->code == SQLITE_OK) outcome->code = code;
   } else if (changed != nullptr) {
     *changed = sqlite3_changes(database);
@@ -116,7 +129,7 @@ bool Statement::next(Outcome& failure) {
   if (code == SQLITE_ROW) return true;
   if (code != SQLITE_DONE) {
     sqlite3* const database = sqlite3_db_handle(statement_.get());
-    failure = Failure{.code = sqlite3_extended_errcode(database), .text = sqlite3_errmsg(database)};
+    failure = Failure{.code = sqlite3_extended_errcode(database), .text = message_of(database)};
   }
   rewind();
   return false;
@@ -175,7 +188,7 @@ Outcome Database::open(const std::string& path, Open how) {
   *log_frames_ = 0;
   if (code != SQLITE_OK) {
     Failure failed{.code = code,
-                   .text = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database)};
+                   .text = database == nullptr ? sqlite3_errstr(code) : message_of(database)};
     database_.reset();
     return failed;
   }

@@ -176,6 +176,8 @@ Outcome StateStore::make() {
   }
   auto failed = connect(fresh, sqlite::Open::create);
   if (!failed) failed = migrate(0);
+  // Closing would do it too, but says nothing when it fails; and the log is not renamed with it.
+  if (!failed) failed = database_.checkpoint(sqlite::Database::Checkpoint::truncate);
   if (!failed) failed = database_.close();
   if (failed) {
     let_go();

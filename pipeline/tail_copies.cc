@@ -1,6 +1,7 @@
 // The tail: generations whose content is found in other files, and generations that were rotated
 // before anybody saw them.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "pipeline/content.h"
@@ -35,6 +36,26 @@ std::optional<Opened> open_as(const std::string& path, const FileId& id) {
     }
   }
   return opened;
+}
+
+// Does the file hold what the one at the path holds now, as far as it goes: is it a copy, finished
+// or not, of what is read there? By the begin and the end of what it holds.
+bool copies_present(const Sibling& sibling, const std::string& path) {
+  const OwnedFd copy = open_to_read(sibling.path);
+  const OwnedFd present = open_to_read(path);
+  if (!copy || !present || sibling.name.container != Container::plain) return false;
+  const std::uint64_t size = status_of(copy).size;
+  if (size > status_of(present).size) return false;
+  const auto same = [&](std::uint64_t offset, std::size_t length) {
+    std::array<char, kHeadBytes> a;
+    std::array<char, kHeadBytes> b;
+    const auto got = static_cast<ssize_t>(length);
+    return Bytes{copy.get(), nullptr}.read_at(a.data(), length, offset) == got &&
+           Bytes{present.get(), nullptr}.read_at(b.data(), length, offset) == got &&
+           std::equal(a.begin(), a.begin() + got, b.begin());
+  };
+  const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(size, kHeadBytes));
+  return same(0, length) && same(size - length, length);
 }
 
 bool is_compressed_form(std::string_view path, std::string_view plain) {
@@ -168,8 +189,9 @@ void Tail::add_named(const std::string& path, std::uint32_t target,
   }
 }
 
-// The path had `previous` and has a new file now: finds what was there in between and was rotated
-// before anybody saw it, to be read first, oldest first. Gives the new file's predecessor.
+// The path had `previous` and has a new file now, or new content: finds what was there in between
+// and was rotated before anybody saw it, to be read first, oldest first. Gives the new file's
+// predecessor.
 std::uint32_t Tail::bridge(const std::string& path, std::uint32_t target, std::uint32_t previous) {
   const Generation* const before = find(previous);
   if (!options_.follow || before == nullptr) return previous;
@@ -192,6 +214,7 @@ std::uint32_t Tail::bridge(const std::string& path, std::uint32_t target, std::u
                     [&](const Sibling& s) { return is_compressed_form(sibling.path, s.path); }))
       continue;
     if (kinship(sibling.path, sibling.status.id) == Kinship::copy) continue;
+    if (copies_present(sibling, path)) continue;  // of the next copytruncate
     missed.push_back(&sibling);
   }
   std::stable_sort(missed.begin(), missed.end(), [](const Sibling* a, const Sibling* b) {

@@ -166,6 +166,7 @@ void Tail::restart(Generation& generation, std::uint64_t size) {
       finish(generation);
     }
   }
+  fresh.predecessor = bridge(fresh.home, fresh.target, generation.number);
   if (size > 0) enqueue(fresh);
 }
 

@@ -204,6 +204,10 @@ void Tail::recognise(const std::vector<Sighting>& sightings) {
         watch(*known);
         scan_wanted_ = true;  // for what was written before the watch
       }
+      // Nothing of it was read, so nothing tells whether it was truncated once more meanwhile.
+      const bool unread = known->cursor.searched == 0 && known->container == Container::plain;
+      if (unread && !known->over && known->predecessor != kNoGeneration)
+        known->predecessor = bridge(known->home, known->target, known->predecessor);
       known->looked_size = sighting.observed.size;
       known->modified_ns = sighting.modified_ns;
       known->known_size = known->container == Container::plain ? sighting.observed.size : 0;

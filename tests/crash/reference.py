@@ -74,11 +74,6 @@ rules:
     pattern: 'tick <kind>'
     let: {{stream: text}}
     do: [{{inc: crash_lines_total}}]
-  text_mark:
-    match: {{_format: engine}}
-    pattern: 'mark <n>'
-    let: {{stream: text}}
-    do: [{{set: crash_mark, value: $n}}]
   text_error:
     match: {{_format: engine, _exception: {{exists: true}}}}
     let: {{type: $_exception}}

@@ -218,8 +218,8 @@ class TextStream(Stream):
         begin = iso(record["t"], comma=True) + " [engine.run] "
         if record["event"] == "tick":
             return f"{begin}INFO tick {record['kind']}\n".encode()
-        if record["event"] == "mark":
-            return f"{begin}INFO mark {record['n']}\n".encode()
+        if record["event"] == "mark":  # JSON: complete at once, as is what stands before it
+            return super().render(record)
         return f"{begin}ERROR job failed\n{record['rest']}\n".encode()
 
     def rotate(self, seen):
