@@ -225,14 +225,14 @@ void Database::abandon() {
 
 Failure Database::failure(const char* doing) const {
   return {.code = sqlite3_extended_errcode(database_.get()),
-          .text = std::string(doing) + ": " + sqlite3_errmsg(database_.get())};
+          .text = std::string(doing) + ": " + message_of(database_.get())};
 }
 
 Outcome Database::run(const char* statements) {
   if (sqlite3_exec(database_.get(), statements, nullptr, nullptr, nullptr) == SQLITE_OK)
     return std::nullopt;
   return Failure{.code = sqlite3_extended_errcode(database_.get()),
-                 .text = sqlite3_errmsg(database_.get())};
+                 .text = message_of(database_.get())};
 }
 
 Outcome Database::prepare(const char* statement, Statement& into) {
@@ -243,7 +243,7 @@ Outcome Database::prepare(const char* statement, Statement& into) {
   into.statement_.reset(prepared);
   if (code == SQLITE_OK && prepared != nullptr) return std::nullopt;
   return Failure{.code = sqlite3_extended_errcode(database_.get()),
-                 .text = sqlite3_errmsg(database_.get())};
+                 .text = message_of(database_.get())};
 }
 
 Outcome Database::ask(const char* question, std::int64_t& answer) {

@@ -171,8 +171,28 @@ std::optional<Chunk> Tail::failed(Generation& generation, int error) {
   return std::nullopt;
 }
 
+// Nothing was read of a file that was rotated and is gone, so nothing tells which one has its
+// content now (a compressed one, a copy): those that nobody knows and that came since are read in
+// its place. False: there are none.
+bool Tail::succeed_unread(Generation& generation) {
+  if (!options_.follow || !generation.rotated || generation.over || generation.cursor.searched > 0)
+    return false;
+  std::vector<Generation*> successors;
+  for (const auto& [number, other] : generations_) {
+    if (other->predecessor == generation.number) successors.push_back(other.get());
+  }
+  const std::uint32_t last = bridge(generation.home, generation.target, generation.number);
+  if (last == generation.number) return false;
+  for (Generation* const successor : successors) {
+    successor->predecessor = last;
+    touch(*successor);
+  }
+  return true;
+}
+
 // What it still held is in no file that can be read.
 void Tail::give_up(Generation& generation) {
+  if (succeed_unread(generation)) return finish(generation);
   if (options_.follow && !generation.refused && !generation.over) {
     Rotations& counts = rotations_[generation.target];
     const std::uint64_t position = generation.cursor.position;

@@ -136,6 +136,7 @@ class Tail {
   std::optional<Chunk> read_generation(Generation& generation);
   std::optional<Chunk> at_end(Generation& generation);
   std::optional<Chunk> failed(Generation& generation, int error);
+  bool succeed_unread(Generation& generation);
   void give_up(Generation& generation);
   void finish(Generation& generation);
   Chunk chunk_of(Generation& generation, const Lines& lines);

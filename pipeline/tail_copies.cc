@@ -213,7 +213,11 @@ std::uint32_t Tail::bridge(const std::string& path, std::uint32_t target, std::u
     if (std::any_of(siblings.begin(), siblings.end(),
                     [&](const Sibling& s) { return is_compressed_form(sibling.path, s.path); }))
       continue;
-    if (kinship(sibling.path, sibling.status.id) == Kinship::copy) continue;
+    const Kinship kin = kinship(sibling.path, sibling.status.id);
+    if (kin == Kinship::copy) continue;
+    // Begins like one that is known, and is shorter than what was read of that: copied before its
+    // writer's last words, which then were cut off.
+    if (kin == Kinship::undecided && sibling.name.container == Container::plain) continue;
     if (copies_present(sibling, path)) continue;  // of the next copytruncate
     missed.push_back(&sibling);
   }

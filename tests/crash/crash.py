@@ -10,7 +10,11 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bugs  # noqa: E402
+import damage  # noqa: E402
 import kills  # noqa: E402
+import rotated  # noqa: E402
+import syscalls  # noqa: E402
 from agent import Miss  # noqa: E402
 
 
@@ -21,11 +25,50 @@ class Skipped(Exception):
 def random_kills(directory, options, say):
     if options.full:
         return kills.run(directory, options.seed, options.kills or 1000, 3600, say=say)
-    return kills.run(directory, options.seed, options.kills or 40, 10 if options.slice else 25, barrier_every=8, say=say)
+    return kills.run(directory, options.seed, options.kills or 40, box(options, 0, 25, 10), barrier_every=8, say=say)
+
+
+def box(options, full, normal, slice_):
+    """Seconds."""
+    return full if options.full else slice_ if options.slice else normal
+
+
+def system_calls(directory, options, say):
+    found = syscalls.run(directory, options.seed, box(options, 5400, 60, 14), random.Random(options.seed), say)
+    if found is None:
+        raise Skipped("there is no strace")
+    return found
+
+
+def short_writes(directory, options, say):
+    return syscalls.short_writes(directory, options.seed, box(options, 120, 10, 3), random.Random(options.seed))
+
+
+def full_disk(directory, options, say):
+    found = damage.full_disk(directory, options.seed, box(options, 60, 4, 1.5), random.Random(options.seed))
+    if found is None:
+        raise Skipped("no right to mount a small file system")
+    return found
+
+
+def corruptions(directory, options, say):
+    return damage.corruptions(directory, options.seed, 1000, box(options, 900, 30, 7), random.Random(options.seed), say)
+
+
+def logrotate(directory, options, say):
+    found = [rotated.run(directory, options.seed, box(options, 60, 10, 3), mode, say=say) for mode in rotated.CONFIGS]
+    if None in found:
+        raise Skipped("there is no logrotate, or this is not root")
+    return {"points": sum(f["points"] for f in found), "what": "; ".join(f["what"] for f in found)}
 
 
 PARTS = {
     "kills": ("L3: kill -9 under load, rotation, reloads, scrapes", random_kills),
+    "calls": ("L2: SIGKILL, ENOSPC, EIO, EINTR at the N-th call", system_calls),
+    "short": ("short writes, by a limit on files' sizes", short_writes),
+    "disk": ("the state's disk is full, then freed", full_disk),
+    "damage": ("damage to the state's files", corruptions),
+    "logrotate": ("logrotate under 20,000 lines/s, a kill each 5 s", logrotate),
 }
 
 
@@ -37,11 +80,15 @@ def main():
     parser.add_argument("--only", action="append", choices=sorted(PARTS), help="this part alone; may be given several times")
     parser.add_argument("--kills", type=int, help="how many random kills")
     parser.add_argument("--keep", action="store_true", help="leave the directories behind, of parts that passed too")
+    parser.add_argument("--bugs", nargs="?", const="*", metavar="NAME", help="instead: apply each patch of tests/crash/bugs to a copy of "
+                        "the tree, build it, and see that it is caught")
     options = parser.parse_args()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(1 << 32)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f"seed {options.seed}", flush=True)
+    if options.bugs:
+        return bugs.run(options.bugs, options.seed)
     table, missed = [], 0
     for name in options.only or PARTS:
         title, part = PARTS[name]
@@ -62,7 +109,7 @@ def main():
         print(f"{title}: {outcome}, {points} points, {what}", flush=True)
     print()
     for title, points, outcome, seconds, what in table:
-        print(f"{title:<52} {points:>12} {outcome:<8} {seconds:>6}  {what[:110]}")
+        print(f"{title:<52} {points:>12} {outcome:<8} {seconds:>6}  {what[:150]}")
     if missed:
         print(f"\n{missed} missed; again with --seed {options.seed}", file=sys.stderr)
     return 1 if missed else 0

@@ -26,6 +26,7 @@ class Load:
         self.going = threading.Event()
         self.going.set()
         self.ended = False
+        self.rotating = False  # not before all files were seen: what was rotated before is history
         self.paused = [threading.Event() for _ in self.streams]
         self.failures = []
         self.threads = [threading.Thread(target=self._write, args=(s, p), daemon=True) for s, p in zip(self.streams, self.paused)]
@@ -44,7 +45,7 @@ class Load:
                 count = stream.random.randrange(1, 40)
                 begin = time.monotonic()
                 stream.batch(count)
-                if time.monotonic() >= rotate_at:
+                if self.rotating and time.monotonic() >= rotate_at:
                     stream.rotate(self.scraper.marks.get(stream.name, 0))
                     rotate_at = time.monotonic() + self.rotate_every * (0.5 + stream.random.random())
                 time.sleep(max(0.001, count / self.rate - (time.monotonic() - begin)))
@@ -158,8 +159,8 @@ def run(directory, seed, kills, seconds, lines_a_second=4000, rotate_every=1.0, 
     done = reloads = barriers = 0
     try:
         agent.start()
-        # Rotated before anybody had seen a file is history, by rule; so all are seen first.
         settle(agent, reference, load.pause(), "at the start")
+        load.rotating = True
         load.resume()
         while done < kills and time.monotonic() - began < seconds:
             time.sleep(rng.random() * 0.5)
