@@ -101,7 +101,7 @@ class Stream:
                     "duration_ms": r.randrange(5000), "success": r.random() < 0.8, "error_type": r.choice(["timeout", "denied"]),
                     "tokens_used": r.randrange(9000), "model_used": "kimi"}
         if which < 0.885:
-            return {"event": "long", "t": t, "size": LINE_BYTES + r.randrange(1, 300_000)}
+            return {"event": "long", "t": t, "size": LINE_BYTES + r.randrange(1, r.choice([9_000, 9_000, 300_000]))}
         if self.name == "app" and which < 0.97:
             item = "i%d" % r.randrange(40)
             if which < 0.93:
