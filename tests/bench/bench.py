@@ -2,7 +2,7 @@
 """Measures the program against its bars and prints one table; README.md beside this file says how each row is measured.
 
 usage: bench.py [--check] [--full] [--mb N] [--runs N] [--only GROUP[,GROUP]] [--binary FILE]
-Groups: json flat stdin memory start latency scrape. Normally run by `./dev bench`, which builds first.
+Groups: json text flat stdin memory start state latency scrape. Normally run by `./dev bench`, which builds first.
 """
 import argparse
 import http.client
@@ -21,7 +21,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WORK = ROOT / "build" / "bench"
-GROUPS = ("json", "text", "flat", "stdin", "memory", "start", "latency", "scrape")
+GROUPS = ("json", "text", "flat", "stdin", "memory", "start", "state", "latency", "scrape")
 
 # The "first reach" of each bar: (how to compare, limit). `then` is what comes after; printed, never checked.
 BARS = {
@@ -35,6 +35,8 @@ BARS = {
     "rss_line": ("<=", 2.0, "2"),
     "rss_full": ("<=", 32.0, "24"),
     "start": ("<=", 150.0, "50"),
+    "state": ("<=", 1.03, "1.03"),
+    "restart": ("<=", 1000.0, "500"),
     "latency": ("<=", 10.0, "p99 5"),
     "scrape": ("<=", 40.0, "20"),
 }
@@ -198,7 +200,7 @@ class Server:
         self.state = tempfile.TemporaryDirectory(prefix="logtally-state-", dir=WORK)  # as operators have it: state is kept
         self.feeder = subprocess.Popen(feeder, stdout=subprocess.PIPE, start_new_session=True) if feeder else None
         self.started = time.perf_counter()
-        self.process = subprocess.Popen([str(binary), "run", "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state.name, *map(str, args)],
+        self.process = subprocess.Popen([str(binary), "run", "--listen", f"127.0.0.1:{self.port}", *([] if "--state-dir" in map(str, args) else ["--state-dir", self.state.name]), *map(str, args)],
                                         stdin=self.feeder.stdout if feeder else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.err)
         if self.feeder:
             self.feeder.stdout.close()
@@ -369,6 +371,48 @@ def start(options, table):
     table.add("start to /metrics served, both packs", f"{median(times):.1f} ms (worst {max(times):.1f})", bar="start", value=median(times))
 
 
+def state(options, table):
+    """What keeping state costs, and how long a restart takes that has much of it."""
+    long = WORK / f"state-{3 * options.mb}.jsonl"
+    if not long.exists():
+        with open(long, "wb") as out:
+            subprocess.run(["cat"] + 3 * [str(corpus(options.mb))], stdout=out, check=True)
+    count = [options.binary, "run", "--once", "--pack", "none", "--rules", HERE / "rules.yaml"]
+
+    def kept():
+        with tempfile.TemporaryDirectory(dir=WORK) as directory:
+            return execute([*count, "--state-dir", directory, long])
+
+    r = interleaved({"off": lambda: execute([*count, long]), "on": kept}, options.runs)
+    for name, of in (("CPU", lambda run: run.cpu), ("wall", lambda run: run.wall)):
+        ratio = median([of(on) / of(off) for on, off in zip(r["on"], r["off"])])
+        table.add(f"{3 * options.mb / 1000:.1f} GB of JSON, state on / off, {name}", f"{median([of(run) for run in r['on']]):.2f} s", ratio, "state")
+
+    files, families, each = 10_000, 25, 2_000
+    _, rules = many_series(families, 1)
+    with tempfile.TemporaryDirectory(dir=WORK) as directory:
+        directory = pathlib.Path(directory)
+        per_file = families * each // files
+        (directory / "logs").mkdir()
+        for i in range(files):
+            lines = (f'{{"many":{n % families},"id":"id-{n // families:06d}"}}\n' for n in range(i * per_file, (i + 1) * per_file))
+            (directory / "logs" / f"{i}.log").write_text("".join(lines))
+        config = directory / "logtally.yaml"
+        config.write_text(f"targets: [{{name: many, path: '{directory}/logs/*.log', from: beginning}}]\n")
+        arguments = ["-c", config, "--pack", "none", "--rules", rules, "--state-dir", directory / "state"]
+        once = execute([options.binary, "run", "--once", *arguments])
+        if f"read={families * each} " not in once.err:
+            sys.exit(f"bench: not all of {families * each} lines were read: {once.err[-300:]}")
+        times = []
+        for _ in range(options.runs):
+            with Server(options.binary, *arguments) as server:
+                times.append(server.up * 1000)
+                samples = sum(1 for line in server.scrape()[1].splitlines() if line.startswith(b"many_"))
+                if samples != families * each:
+                    sys.exit(f"bench: {samples} series after a restart")
+    table.add(f"restart to /metrics, {families * each:,} series, {files:,} files", f"{median(times):.0f} ms (worst {max(times):.0f})", bar="restart", value=median(times))
+
+
 def latency(options, table):
     _, rules = many_series(1, 100)
     log = WORK / "latency.jsonl"
@@ -436,7 +480,7 @@ def main():
     table = Table()
     if {"json", "text", "flat", "stdin"} & set(groups):
         throughput(options, table, groups)
-    for name, measure in (("memory", memory), ("start", start), ("latency", latency), ("scrape", scrape)):
+    for name, measure in (("memory", memory), ("start", start), ("state", state), ("latency", latency), ("scrape", scrape)):
         if name in groups:
             measure(options, table)
     print(f"corpus {options.mb} MB, medians of {options.runs} interleaved runs after a warm-up, {os.cpu_count()} cores\n")
