@@ -423,11 +423,11 @@ int run(const config::CommandLine& line, const config::Environment& environment,
   }
 
   std::atomic<bool> running = true;
+  const bool behind = state && state->behind();  // outlives the server, as all that it asks for
   std::unique_ptr<http::Server> server;
   if (options.serve) {
     const auto created =
         options.exposition.created_timestamps ? metrics::Created::shown : metrics::Created::hidden;
-    const bool behind = state && state->behind();
     const auto page = [&, created, behind](http::MetricsFormat format) {
       const auto begin = std::chrono::steady_clock::now();
       worker.commit_now(std::chrono::milliseconds(100));
