@@ -81,13 +81,13 @@ std::optional<CommitFailure> Checkpointer::commit(const rules::RuleSet& rules, r
   return std::nullopt;
 }
 
-std::optional<std::string> Checkpointer::tidy(std::chrono::nanoseconds steady, bool idle) {
+std::optional<std::string> Checkpointer::tidy(std::chrono::nanoseconds steady) {
   if (!settled_) settled_ = snapshot_ = steady;
   if (steady - *snapshot_ >= kSnapshotEvery) {
     snapshot_ = steady;
     if (const auto kept = store_.snapshot(); !kept) return kept.error().text;
   }
-  if (steady - *settled_ >= (idle ? kSettleEvery : 6 * kSettleEvery)) {
+  if (steady - *settled_ >= kSettleEvery) {
     settled_ = steady;
     store_.settle();
   }

@@ -28,7 +28,7 @@ namespace logtally::pipeline {
 class Checkpointer {
  public:
   static constexpr std::chrono::minutes kSnapshotEvery{10};
-  static constexpr std::chrono::seconds kSettleEvery{10};
+  static constexpr std::chrono::seconds kSettleEvery{30};
 
   // Borrowed; `image` is what its open() gave. `targets`: those that are followed, by name.
   Checkpointer(StateStore& store, const StateImage& image, std::vector<std::string> targets);
@@ -52,8 +52,8 @@ class Checkpointer {
                                       std::uint32_t next_generation, std::int64_t wall_ns);
 
   // What is not urgent, between two groups: the log given back, a copy of the database now and
-  // then. `idle`: nothing else is to be done. What goes wrong, for the log.
-  std::optional<std::string> tidy(std::chrono::nanoseconds steady, bool idle);
+  // then. What goes wrong, for the log.
+  std::optional<std::string> tidy(std::chrono::nanoseconds steady);
 
  private:
   struct Stored {

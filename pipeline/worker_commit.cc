@@ -215,6 +215,10 @@ bool Worker::write_and_publish() {
 
 bool Worker::commit() {
   if (!write_and_publish()) return false;
+  if (options_.checkpoints != nullptr) {
+    const auto wrong = options_.checkpoints->tidy(options_.clock.steady());
+    if (wrong && options_.log) options_.log(*wrong);
+  }
   Progress progress;
   for (const metrics::TargetTotals& target : totals_.targets) {
     progress.read += target.lines_read;

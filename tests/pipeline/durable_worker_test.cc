@@ -303,4 +303,24 @@ TEST_CASE("durable worker: killed anywhere, it counts each line once and nothing
   CHECK(all.points > 30'000);
 }
 
+TEST_CASE("durable worker: keeps a copy of its state every ten minutes in which something came") {
+  const ScratchDir directory(ScratchDir::memory());
+  fs::create_directory(directory / "logs");
+  Time time;
+  append(directory / "logs/log", "");
+  Process process(directory / "logs", directory / "state", time, [](std::string_view) {});
+  const std::string snapshot = directory / "state/snapshot.1.db";
+  const auto count_more = [&](std::chrono::nanoseconds later) {
+    append(directory / "logs/log", "{\"m\":\"x\",\"v\":1}\n");
+    time.now += later;
+    process.worker->step();
+    commit(process);
+  };
+  count_more(1s);
+  count_more(9min);
+  CHECK_FALSE(fs::exists(snapshot));
+  count_more(2min);
+  CHECK(fs::exists(snapshot));
+}
+
 }  // namespace logtally::pipeline
