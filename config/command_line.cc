@@ -283,7 +283,7 @@ class Parser {
         return UsageError{fmt::format("{} needs a value: {} {}", flag, flag, option.value)};
       value = args_[++at_];
     }
-    if (!option.value.empty() && value->empty())
+    if (!option.value.empty() && value.value_or("").empty())
       return UsageError{fmt::format("{} needs a value: {} {}", flag, flag, option.value)};
     const Fault fault = option.take(line, value.value_or(""));
     if (fault) return UsageError{fmt::format("{}: {}", flag, *fault)};

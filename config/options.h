@@ -127,7 +127,7 @@ struct RunOptions {
 RunOptions resolve(const CommandLine& line, const std::optional<Settings>& settings);
 
 // --print-config: each value with its origin, one a line.
-std::string print_config(const RunOptions& options);
+std::string print_config(const RunOptions& run);
 
 // NO_COLOR wins over CLICOLOR_FORCE and FORCE_COLOR (which "0" and "false" do not set), these over
 // TERM=dumb.
