@@ -37,6 +37,10 @@
 namespace logtally::cli {
 namespace {
 
+// What a page may wait for the newest counts to be durable. With a slow disk it shows those of the
+// commit before: a second old at most.
+constexpr std::chrono::milliseconds kScrapeWaits{25};
+
 using config::RunOptions;
 
 // Everything that is said goes to stderr; stdout belongs to --tee and --print-metrics.
@@ -430,7 +434,7 @@ int run(const config::CommandLine& line, const config::Environment& environment,
         options.exposition.created_timestamps ? metrics::Created::shown : metrics::Created::hidden;
     const auto page = [&, created, behind](http::MetricsFormat format) {
       const auto begin = std::chrono::steady_clock::now();
-      worker.commit_now(std::chrono::milliseconds(100));
+      worker.commit_now(kScrapeWaits);
       if (behind && !worker.caught_up()) return std::optional<std::string>();
       std::vector<metrics::FamilySnapshot> counted;
       std::vector<prometheus::MetricFamily> of_program;

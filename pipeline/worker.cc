@@ -56,13 +56,13 @@ void Worker::run() {
       continue;
     }
     if (rules_asked_) take_rules();
-    const std::uint64_t asked = commits_asked_;
+    serving_ = commits_asked_;
     const std::optional<Chunk> chunk = inputs_.read();
     if (chunk) count(*chunk);
     bool waiting = false;
     {
       const std::lock_guard lock(mutex_);
-      waiting = commits_done_ < asked;
+      waiting = commits_done_ < serving_;
     }
     const bool idle = !chunk;
     const bool keeps = options_.checkpoints != nullptr;
@@ -70,14 +70,9 @@ void Worker::run() {
     const auto now = options_.clock.steady();
     if ((waiting && now >= next_scrape_commit_) || (idle && ((dirty && !keeps) || !caught_up_)) ||
         now >= next_commit_ || delta_.invocations.size() >= kMaxPendingInvocations) {
+      at_end_ = idle;
       if (!commit()) continue;
-      {
-        const std::lock_guard lock(mutex_);
-        commits_done_ = asked;
-      }
       waiting = false;
-      if (idle) caught_up_ = true;
-      committed_.notify_all();
     }
     if (!idle) continue;
     tell_messages();

@@ -192,6 +192,7 @@ class Worker {
   void drain_wakes();
   void take_rules();
   std::vector<std::uint64_t> redactions_after(const rules::RuleSet& before) const;
+  void tell_waiting();
   void tell_messages();
 
   std::shared_ptr<const rules::RuleSet> rules_;
@@ -231,6 +232,8 @@ class Worker {
   bool durable_ = true;                               // no group failed that is not written since
   bool ended_ = false;                                // no further group will ever be
   std::optional<metrics::OwnMetricsSpec> replacing_;  // the next publish is of other rules
+  bool at_end_ = false;        // nothing was left to read when the last commit was begun
+  std::uint64_t serving_ = 0;  // commits_asked_ before what it covers was read
   std::atomic<bool> caught_up_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::uint64_t> commits_asked_ = 0;  // tickets handed out

@@ -15,8 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 
 // Scrapes that come thick and fast do not make the state's disk the bottleneck: the time between
-// their commits is at least thrice what the last one took, as far as a scrape can wait for it.
-constexpr std::chrono::nanoseconds kLongestScrapeGap = 50ms;
+// their commits is at least what the last one took, as far as a scrape can wait for it.
+constexpr std::chrono::nanoseconds kLongestScrapeGap = 10ms;
 constexpr std::chrono::nanoseconds kFirstRetry = 20ms;
 constexpr std::chrono::nanoseconds kLastRetry = 1s;
 
@@ -118,7 +118,8 @@ void Worker::take_rules() {
   totals_.metrics.resize(rules_->families().size());
   if (options_.checkpoints != nullptr) options_.checkpoints->redefined();
   replacing_ = std::move(next_rules_->own);
-  write_and_publish();  // should it fail, they count from here on all the same
+  // Should it fail, they count from here on all the same.
+  if (write_and_publish()) inputs_.committed();
   next_rules_.reset();
   rules_asked_ = false;
   succession_ = std::move(succession);
@@ -190,12 +191,11 @@ bool Worker::write_and_publish() {
       tell_trouble(*failure);
       return false;
     }
-    if (dirty) next_scrape_commit_ = now + std::min(3 * (now - begin), kLongestScrapeGap);
+    if (dirty) next_scrape_commit_ = now + std::min(now - begin, kLongestScrapeGap);
   }
   delta_.invocations.clear();
   if (!durable_ && options_.log) options_.log("state: can be written again, reading goes on");
   durable_ = true;
-  inputs_.committed();
   backoff_ = std::chrono::nanoseconds(0);
   {
     const std::lock_guard lock(publishing_);
@@ -215,10 +215,19 @@ bool Worker::write_and_publish() {
 
 bool Worker::commit() {
   if (!write_and_publish()) return false;
+  tell_waiting();
+  // Nobody waits for the rest, which may take its time: a file of the spool goes, the state's log
+  // is written back.
+  inputs_.committed();
   if (options_.checkpoints != nullptr) {
     const auto wrong = options_.checkpoints->tidy(options_.clock.steady());
     if (wrong && options_.log) options_.log(*wrong);
   }
+  return true;
+}
+
+// Whoever asked for it before it was begun.
+void Worker::tell_waiting() {
   Progress progress;
   for (const metrics::TargetTotals& target : totals_.targets) {
     progress.read += target.lines_read;
@@ -226,9 +235,13 @@ bool Worker::commit() {
     progress.unmatched += target.unmatched;
   }
   progress.series = delta_.series.size();
-  const std::lock_guard lock(mutex_);
-  progress_ = progress;
-  return true;
+  {
+    const std::lock_guard lock(mutex_);
+    progress_ = progress;
+    commits_done_ = serving_;
+  }
+  if (at_end_) caught_up_ = true;
+  committed_.notify_all();
 }
 
 void Worker::tell_trouble(const CommitFailure& failure) {
