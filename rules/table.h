@@ -195,8 +195,8 @@ class Table {
  private:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
   static constexpr std::size_t kMostRows = kNone / 4;
-  struct Node {
-    char* block = nullptr;  // key and columns; null: free, `newer` is the next free one
+  struct alignas(64) Node {  // one cache line: rows of a large table are far from each other
+    char* block = nullptr;   // key and columns; null: free, `newer` is the next free one
     std::int64_t last_use_ns = 0;
     std::int64_t time_ns = 0;
     std::uint64_t id = 0;

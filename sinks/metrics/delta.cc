@@ -132,6 +132,7 @@ Delta::Delta(std::vector<FamilySpec> families) {
     family->spec = std::make_shared<const FamilySpec>(std::move(spec));
     family->slots.resize(16);
     specs_.push_back(family->spec);
+    searches_.emplace_back(family->spec->buckets);
     families_.push_back(std::move(family));
   }
 }
@@ -147,6 +148,7 @@ void Delta::redefine(std::vector<FamilySpec> families) {
   std::vector<std::unique_ptr<Family>> before = std::move(families_);
   families_.clear();
   specs_.clear();
+  searches_.clear();
   limited_ = 0;
   for (FamilySpec& spec : families) {
     const auto id = static_cast<FamilyId>(families_.size());
@@ -168,6 +170,7 @@ void Delta::redefine(std::vector<FamilySpec> families) {
     limited_ += family->limited;
     family->spec = std::make_shared<const FamilySpec>(std::move(spec));
     specs_.push_back(family->spec);
+    searches_.emplace_back(family->spec->buckets);
     families_.push_back(std::move(family));
   }
 }
@@ -290,19 +293,7 @@ bool Delta::add(Series& series, Decimal value) {
 bool Delta::observe(Series& series, Decimal value) {
   const Decimal sum = series.value + value;
   if (!sum.in_range()) return false;
-  const std::vector<Decimal>& bounds = specs_[series.family]->buckets;
-  // Halving without branches: the number of bounds that are less than the value.
-  const Decimal* first = bounds.data();
-  const int128 units = value.units();
-  std::size_t left = bounds.size();
-  while (left > 1) {
-    const std::size_t half = left / 2;
-    first += half & (std::size_t{0} - static_cast<std::size_t>(units > first[half - 1].units()));
-    left -= half;
-  }
-  const std::size_t bucket = static_cast<std::size_t>(first - bounds.data()) +
-                             static_cast<std::size_t>(left == 1 && units > first->units());
-  ++series.buckets[bucket];
+  ++series.buckets[searches_[series.family].find(value)];
   series.value = sum;
   touch(series);
   return true;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sinks/metrics/bucket_search.h"
 #include "sinks/metrics/decimal.h"
 #include "sinks/metrics/family.h"
 
@@ -176,6 +177,7 @@ class Delta {
   Series& at(FamilyId family, std::size_t number);
   const Series& at(FamilyId family, std::size_t number) const;
   std::vector<std::shared_ptr<const FamilySpec>> specs_;
+  std::vector<BucketSearch> searches_;  // by family
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Series*> touched_;
   std::uint64_t hash_seed_;
