@@ -14,7 +14,9 @@ Summary summarise(const metrics::Totals& totals) {
     summary.failed += target.failed_json + target.failed_too_long + target.failed_nul;
     summary.matched += target.matched;
     summary.unmatched += target.unmatched;
+    summary.lost += target.lost_truncated_bytes + target.lost_deleted_bytes;
   }
+  summary.lost += totals.spool_dropped_bytes;
   for (const metrics::MetricTotals& metric : totals.metrics) summary.series += metric.series;
   return summary;
 }
@@ -27,10 +29,11 @@ std::string logfmt(const Summary& s) {
 
 std::string for_people(const Summary& s) {
   return fmt::format(
-      "read {}  parsed {}  joined {}  bare {}  failed {}  matched {}  unmatched {}  lost {} │ {} "
+      "read {}  parsed {}  joined {}  bare {}  failed {}  matched {}  unmatched {}  lost {}{} │ {} "
       "series",
       grouped(s.read), grouped(s.parsed), grouped(s.joined), grouped(s.bare), grouped(s.failed),
-      grouped(s.matched), grouped(s.unmatched), grouped(s.lost), grouped(s.series));
+      grouped(s.matched), grouped(s.unmatched), grouped(s.lost), s.lost == 0 ? "" : " bytes",
+      grouped(s.series));
 }
 
 std::string grouped(std::uint64_t number) {

@@ -16,7 +16,7 @@ struct Summary {
   std::uint64_t failed = 0;
   std::uint64_t matched = 0;  // records
   std::uint64_t unmatched = 0;
-  std::uint64_t lost = 0;
+  std::uint64_t lost = 0;  // bytes: never read, and in no file any more; nobody knows their lines
   std::uint64_t series = 0;
 };
 
