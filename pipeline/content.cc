@@ -1,5 +1,6 @@
 #include "pipeline/content.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string_view>
@@ -33,7 +34,8 @@ std::optional<bool> matches(const Bytes& bytes, const Mark& mark) {
 
 std::optional<ContentFacts> facts_of(const Bytes& bytes, const Marks& marks,
                                      ContentFacts::Occasion occasion) {
-  ContentFacts facts{.anything_known = marks.tail.offset > 0, .occasion = occasion};
+  const bool unread = marks.tail.offset == 0;
+  ContentFacts facts{.anything_known = !unread || marks.head.length > 0, .occasion = occasion};
   std::array<char, kHeadBytes> block;
   const ssize_t got = read_fully(bytes, block.data(), block.size(), 0);
   if (got < 0) return std::nullopt;
@@ -44,6 +46,10 @@ std::optional<ContentFacts> facts_of(const Bytes& bytes, const Marks& marks,
   } else if (digest_of(head.substr(0, marks.head.length)) != marks.head.digest &&
              marks.head.length > 0) {
     facts.head = ContentFacts::Head::differs;
+  }
+  if (unread) {  // all that is known is that it began so
+    if (facts.head == ContentFacts::Head::too_short) facts.head = ContentFacts::Head::differs;
+    return facts;
   }
   const std::optional<bool> tail = matches(bytes, marks.tail);
   if (!tail && errno != 0) return std::nullopt;
@@ -62,10 +68,26 @@ std::optional<ContentFacts> facts_of(const Bytes& bytes, const Marks& marks,
 }
 
 bool holds(const Bytes& bytes, const Marks& marks) {
-  if (marks.head.length == 0 || marks.tail.offset == 0) return false;
+  const std::size_t known = std::max<std::uint64_t>(marks.head.length, marks.tail.offset);
+  if (marks.head.length == 0 || (marks.tail.offset == 0 && known < kMarkBytes)) return false;
   const auto facts = facts_of(bytes, marks, ContentFacts::Occasion::watching);
   return facts && facts->head == ContentFacts::Head::equal &&
          facts->tail == ContentFacts::Tail::equal;
+}
+
+std::optional<bool> same_bytes(const Bytes& a, const Bytes& b, std::uint64_t size) {
+  const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(size, kHeadBytes));
+  bool same = true;
+  for (const std::uint64_t offset : {std::uint64_t{0}, size - length}) {
+    std::array<char, kHeadBytes> x;
+    std::array<char, kHeadBytes> y;
+    const auto wanted = static_cast<ssize_t>(length);
+    if (read_fully(a, x.data(), length, offset) != wanted ||
+        read_fully(b, y.data(), length, offset) != wanted)
+      return std::nullopt;
+    same = same && std::equal(x.begin(), x.begin() + wanted, y.begin());
+  }
+  return same;
 }
 
 std::optional<bool> begins_like(const Bytes& bytes, const Head& head) {
@@ -75,13 +97,15 @@ std::optional<bool> begins_like(const Bytes& bytes, const Head& head) {
   return digest_of({block.data(), head.length}) == head.digest;
 }
 
-std::optional<Head> head_now(const Bytes& bytes, const Head& known) {
+std::optional<Head> head_now(const Bytes& bytes, const Marks& known) {
   std::array<char, kHeadBytes> block;
   const ssize_t got = read_fully(bytes, block.data(), block.size(), 0);
-  if (got < static_cast<ssize_t>(known.length)) return std::nullopt;
+  const std::size_t length = known.head.length;
+  if (got < static_cast<ssize_t>(length)) return std::nullopt;
   const std::string_view head(block.data(), static_cast<std::size_t>(got));
-  if (known.length > 0 && digest_of(head.substr(0, known.length)) != known.digest)
-    return std::nullopt;
+  if (length > 0 && digest_of(head.substr(0, length)) != known.head.digest) return std::nullopt;
+  // Behind the head, as what was written over meanwhile may begin likewise.
+  if (known.tail.offset > 0 && matches(bytes, known.tail) != true) return std::nullopt;
   return head_of(head);
 }
 

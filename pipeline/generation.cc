@@ -10,7 +10,7 @@
 namespace logtally::pipeline {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;  // 1: without the size of what was seen
 
 class Writer {
  public:
@@ -38,6 +38,7 @@ class Writer {
     mark(marks.tail);
     number(static_cast<std::uint8_t>(marks.ladder.size()));
     for (const Mark& rung : marks.ladder) mark(rung);
+    number(marks.size);
   }
 
   std::string out;
@@ -90,7 +91,12 @@ class Parser {
     mark.digest = digest();
     return mark;
   }
-  Marks marks() {
+  std::uint8_t version() {
+    const auto version = number<std::uint8_t>();
+    require(version >= 1 && version <= kVersion);
+    return version;
+  }
+  Marks marks(std::uint8_t version) {
     Marks marks;
     marks.head.length = number<std::uint32_t>();
     require(marks.head.length <= kHeadBytes);
@@ -104,6 +110,7 @@ class Parser {
               (marks.ladder.empty() || marks.ladder.back().offset < rung.offset));
       marks.ladder.push_back(rung);
     }
+    if (version >= 2) marks.size = number<std::uint64_t>();
     return marks;
   }
   void require(bool valid) { good_ = good_ && valid; }
@@ -151,8 +158,7 @@ std::string to_bytes(const Marks& marks) {
 
 std::optional<Marks> marks_from_bytes(std::string_view bytes) {
   Parser parser(bytes);
-  parser.require(parser.number<std::uint8_t>() == kVersion);
-  Marks marks = parser.marks();
+  Marks marks = parser.marks(parser.version());
   if (!parser.good()) return std::nullopt;
   return marks;
 }
@@ -180,7 +186,7 @@ std::string to_bytes(const StoredGeneration& generation) {
 
 std::optional<StoredGeneration> generation_from_bytes(std::string_view bytes) {
   Parser parser(bytes);
-  parser.require(parser.number<std::uint8_t>() == kVersion);
+  const std::uint8_t version = parser.version();
   StoredGeneration generation;
   generation.number = parser.number<std::uint32_t>();
   generation.target = parser.text();
@@ -197,7 +203,7 @@ std::optional<StoredGeneration> generation_from_bytes(std::string_view bytes) {
   generation.counted = parser.number<std::uint64_t>();
   generation.shipped = parser.number<std::uint64_t>();
   generation.seen_ns = parser.number<std::int64_t>();
-  generation.marks = parser.marks();
+  generation.marks = parser.marks(version);
   if (!parser.good()) return std::nullopt;
   return generation;
 }

@@ -3,7 +3,8 @@
 // keeps state stores them as they are.
 //
 // Content is remembered as digests, never as text. A Mark is the digest of the (at most 256) bytes
-// before an offset. The head is the begin of the file; the tail mark stands where reading had come
+// before an offset. The head is the begin of the file, of what was not
+// read yet as well; the tail mark stands where reading had come
 // to, at or behind `counted` (a record that further lines may continue begins before it); the
 // ladder has marks at powers of two, so that a file that lost its end is known as well.
 #pragma once
@@ -65,12 +66,13 @@ struct Head {
 
 Head head_of(std::string_view begin_of_file);  // of its first kHeadBytes
 
-// The content of a generation as far as it was read.
+// The content of a generation as far as it was read (head and size: as it was seen).
 struct Marks {
   Head head;
   Mark tail;
   std::vector<Mark> ladder;  // ascending, offsets are powers of two from kMarkBytes on; at most
                              // kRungs, the highest ones
+  std::uint64_t size = 0;    // the most that the file was seen with; 0: nobody knows, or compressed
 
   friend bool operator==(const Marks&, const Marks&) = default;
 };
@@ -107,7 +109,7 @@ struct StoredGeneration {
   friend bool operator==(const StoredGeneration&, const StoredGeneration&) = default;
 };
 
-// Exactly back and forth. Little-endian, the first byte is the version; 64 bytes and 24 for each
+// Exactly back and forth. Little-endian, the first byte is the version; 72 bytes and 24 for each
 // rung, or 90 and the texts more.
 std::string to_bytes(const Marks& marks);
 std::string to_bytes(const StoredGeneration& generation);

@@ -51,7 +51,8 @@ struct ContentFacts {
   // shrinks before our eyes was truncated: power cuts do not leave us running.
   enum class Occasion : std::uint8_t { watching, restart };
 
-  bool anything_known = false;  // of its content: a byte was read or a head taken
+  bool anything_known = false;  // of its content: a byte was read or a head taken. Unread: the head
+                                // alone, and a shorter file differs from it
   bool empty = false;
   Head head = Head::equal;
   Tail tail = Tail::equal;

@@ -12,6 +12,8 @@
 namespace logtally::pipeline {
 namespace {
 
+// Rotation renames a whole chain at once; whoever lists meanwhile sees a file twice or not at all.
+constexpr int kListings = 8;            // until two say the same
 constexpr std::size_t kDateDigits = 6;  // fewer are an instance's number: worker-2
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -95,7 +97,9 @@ int age_order(const RotatedName& a, const RotatedName& b) {
   return 0;
 }
 
-std::vector<Sibling> siblings_of(const std::string& path) {
+namespace {
+
+std::vector<Sibling> list_siblings(const std::string& path) {
   std::vector<Sibling> siblings;
   const std::string directory = directory_of(path);
   const Directory dir(::opendir(directory.c_str()));
@@ -107,6 +111,41 @@ std::vector<Sibling> siblings_of(const std::string& path) {
     std::string sibling = directory + '/' + entry->d_name;
     Status status = status_of(sibling);
     if (status.is_regular()) siblings.push_back({std::move(sibling), *std::move(name), status});
+  }
+  return siblings;
+}
+
+// Names in their order, so that two lists can be compared.
+std::vector<std::pair<std::string, FileId>> names_of(const std::vector<Sibling>& siblings) {
+  std::vector<std::pair<std::string, FileId>> names;
+  for (const Sibling& sibling : siblings) names.emplace_back(sibling.path, sibling.status.id);
+  std::sort(names.begin(), names.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  return names;
+}
+
+Found list_for(const std::string& directory, const FileId& id) {
+  const Directory dir(::opendir(directory.c_str()));
+  if (dir == nullptr) return {};
+  while (const dirent* entry = ::readdir(dir.get())) {
+    if (entry->d_ino != id.inode) continue;
+    std::string name = directory + '/' + entry->d_name;
+    const Status status = status_of(name);
+    if (status.is_regular() && likeness(id, status.id) != Likeness::none)
+      return {std::move(name), status.id};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<Sibling> siblings_of(const std::string& path) {
+  std::vector<Sibling> siblings = list_siblings(path);
+  for (int tries = 0; tries < kListings; ++tries) {
+    std::vector<Sibling> again = list_siblings(path);
+    const bool same = names_of(again) == names_of(siblings);
+    siblings = std::move(again);
+    if (same) break;
   }
   return siblings;
 }
@@ -131,16 +170,9 @@ std::vector<std::string> active_names(std::string_view name) {
 
 Found find_beside(const std::string& path, const FileId& id) {
   const std::string directory = directory_of(path);
-  const Directory dir(::opendir(directory.c_str()));
-  if (dir == nullptr) return {};
-  while (const dirent* entry = ::readdir(dir.get())) {
-    if (entry->d_ino != id.inode) continue;
-    std::string name = directory + '/' + entry->d_name;
-    const Status status = status_of(name);
-    if (status.is_regular() && likeness(id, status.id) != Likeness::none)
-      return {std::move(name), status.id};
-  }
-  return {};
+  Found found = list_for(directory, id);
+  if (found.path.empty()) found = list_for(directory, id);
+  return found;
 }
 
 }  // namespace logtally::pipeline

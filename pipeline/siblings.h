@@ -39,7 +39,8 @@ struct Sibling {
   Status status = {};
 };
 
-// The regular files in the directory of `path` with such names, in no order.
+// The regular files in the directory of `path` with such names, in no order, as two listings in
+// turn have shown them: one alone may miss what is renamed meanwhile.
 std::vector<Sibling> siblings_of(const std::string& path);
 
 // The file with this identity in the directory of `path`, as far as likeness() knows it again.

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "pipeline/content.h"
 #include "pipeline/file_status.h"
 #include "pipeline/tail_generation.h"
 
@@ -113,6 +114,12 @@ std::optional<Chunk> Tail::read_generation(Generation& generation) {
   }
   generation.used = true;
   if (generation.align) align(generation);
+  const Head& head = generation.cursor.marks.head;
+  if (options_.follow && generation.cursor.searched == 0 && head.length > 0 &&
+      generation.container == Container::plain && begins_like(generation.bytes(), head) != true) {
+    restart(generation, status_of(generation.fd).size);  // before a byte of it was read
+    return std::nullopt;
+  }
   const bool all = !options_.follow || generation.grace_over;
   const Lines lines = reader_.read(generation.bytes(), generation.cursor,
                                    all ? LineReader::Rest::is_a_line : LineReader::Rest::waits);
@@ -171,11 +178,12 @@ std::optional<Chunk> Tail::failed(Generation& generation, int error) {
   return std::nullopt;
 }
 
-// Nothing was read of a file that was rotated and is gone, so nothing tells which one has its
-// content now (a compressed one, a copy): those that nobody knows and that came since are read in
-// its place. False: there are none.
+// Nothing is known of what a file held that was rotated and is gone, so nothing tells which one has
+// its content now (a compressed one, a copy): those that nobody knows and that came since are read
+// in its place. False: there are none.
 bool Tail::succeed_unread(Generation& generation) {
-  if (!options_.follow || !generation.rotated || generation.over || generation.cursor.searched > 0)
+  if (!options_.follow || !generation.rotated || generation.over ||
+      generation.cursor.searched > 0 || generation.cursor.marks.head.length >= kMarkBytes)
     return false;
   std::vector<Generation*> successors;
   for (const auto& [number, other] : generations_) {
@@ -198,7 +206,7 @@ void Tail::give_up(Generation& generation) {
     const std::uint64_t position = generation.cursor.position;
     if (generation.known_size > position)
       counts.lost_deleted_bytes += generation.known_size - position;
-    if (generation.unverified || generation.known_size > position) {
+    if (generation.known_size > position) {
       ++counts.lost_generations;
       messages_.push_back(generation.path + " is gone: what had not been read of it is lost");
     }

@@ -128,6 +128,7 @@ class Tail {
   struct Generation;
   struct Slot;
   struct Sighting;
+  struct Opened;
 
   Tail(std::vector<TargetSpec> targets, TailOptions options);
 
@@ -165,13 +166,26 @@ class Tail {
   void retire_idle();
 
   // tail_copies.cc: the same content in other files
-  enum class Kinship : std::uint8_t { stranger, copy, undecided };
-  Kinship kinship(const std::string& path, const FileId& id);
+  struct Kin {
+    enum class Kind : std::uint8_t { stranger, copy, undecided, gone };
+    Kind kind = Kind::stranger;
+    std::uint32_t of = kNoGeneration;  // a copy: whose
+  };
+  Kin kinship(const std::string& path, const FileId& id, std::optional<Opened>& file);
+  Kin::Kind compare(Generation& generation, const std::string& path, const Bytes& bytes);
   bool is_a_copy(const Sighting& sighting, Slot& slot);
   bool at_home(const Generation& generation) const;
   bool exists(const Generation& generation) const;
   bool move_to_copy(Generation& generation);
+  void take_copy(Generation& generation, const std::string& path, const FileId& id, Opened file);
+
+  // tail_missed.cc: what was rotated before anybody saw it
+  struct Missed;
   std::uint32_t bridge(const std::string& path, std::uint32_t target, std::uint32_t previous);
+  std::vector<Missed> missed_since(const std::string& path, std::uint32_t target,
+                                   const Generation& before, bool& stale);
+  bool is_being_copied(const Sibling& sibling, const Opened& file, const std::string& path,
+                       const std::vector<Sibling>& siblings) const;
   void add_named(const std::string& path, std::uint32_t target,
                  std::vector<Sibling>& siblings) const;
 
@@ -186,6 +200,8 @@ class Tail {
   void watch(Generation& generation);
   bool open_file(Generation& generation);
   int take_file(Generation& generation, const std::string& path, const FileId& id);
+  int take_opened(Generation& generation, const std::string& path, const FileId& id, OwnedFd fd);
+  void take_head(Generation& generation);
   bool allowed(const Generation& generation, const OwnedFd& fd) const;
   void close_file(Generation& generation);
   void make_room();

@@ -1,7 +1,6 @@
-// The tail: generations whose content is found in other files, and generations that were rotated
-// before anybody saw them.
+// The tail: generations whose content is found in other files.
 #include <algorithm>
-#include <array>
+#include <cerrno>
 #include <utility>
 
 #include "pipeline/content.h"
@@ -12,51 +11,9 @@
 namespace logtally::pipeline {
 namespace {
 
-constexpr std::size_t kFormerLooked = 64;  // generations of a path that a new file may be a copy of
-
-struct Opened {
-  OwnedFd fd;
-  std::unique_ptr<Inflated> inflated;
-  Container container = Container::plain;
-
-  Bytes bytes() const { return {fd.get(), inflated.get()}; }
-};
-
-// Empty if it is not (or no longer) that file.
-std::optional<Opened> open_as(const std::string& path, const FileId& id) {
-  Opened opened{.fd = open_to_read(path), .inflated = nullptr};
-  if (!opened.fd) return std::nullopt;
-  const Status status = status_of(opened.fd);
-  if (!status.is_regular() || status.id != id) return std::nullopt;
-  if (container_of_name(path) != Container::plain) {
-    opened.container = container_of_content(opened.fd.get());
-    if (opened.container != Container::plain) {
-      opened.inflated = Inflated::open(opened.container, opened.fd.get());
-      if (opened.inflated == nullptr) return std::nullopt;
-    }
-  }
-  return opened;
-}
-
-// Does the file hold what the one at the path holds now, as far as it goes: is it a copy, finished
-// or not, of what is read there? By the begin and the end of what it holds.
-bool copies_present(const Sibling& sibling, const std::string& path) {
-  const OwnedFd copy = open_to_read(sibling.path);
-  const OwnedFd present = open_to_read(path);
-  if (!copy || !present || sibling.name.container != Container::plain) return false;
-  const std::uint64_t size = status_of(copy).size;
-  if (size > status_of(present).size) return false;
-  const auto same = [&](std::uint64_t offset, std::size_t length) {
-    std::array<char, kHeadBytes> a;
-    std::array<char, kHeadBytes> b;
-    const auto got = static_cast<ssize_t>(length);
-    return Bytes{copy.get(), nullptr}.read_at(a.data(), length, offset) == got &&
-           Bytes{present.get(), nullptr}.read_at(b.data(), length, offset) == got &&
-           std::equal(a.begin(), a.begin() + got, b.begin());
-  };
-  const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(size, kHeadBytes));
-  return same(0, length) && same(size - length, length);
-}
+// Generations of a path that a new file may be a copy of: all that are remembered, within reason.
+constexpr std::size_t kFormerLooked = 1024;
+constexpr int kListings = 4;
 
 bool is_compressed_form(std::string_view path, std::string_view plain) {
   return path.size() > plain.size() && path.starts_with(plain) &&
@@ -64,6 +21,27 @@ bool is_compressed_form(std::string_view path, std::string_view plain) {
 }
 
 }  // namespace
+
+std::optional<Tail::Opened> Tail::Opened::open(const std::string& path, const FileId& id) {
+  Opened opened{.fd = open_to_read(path), .inflated = nullptr};
+  if (!opened.fd) return std::nullopt;
+  const Status status = status_of(opened.fd);
+  if (!status.is_regular() || status.id != id) {
+    errno = ENOENT;
+    return std::nullopt;
+  }
+  if (container_of_name(path) != Container::plain) {
+    opened.container = container_of_content(opened.fd.get());
+    if (opened.container != Container::plain) {
+      opened.inflated = Inflated::open(opened.container, opened.fd.get());
+      if (opened.inflated == nullptr) {
+        errno = ENOMEM;
+        return std::nullopt;
+      }
+    }
+  }
+  return opened;
+}
 
 bool Tail::at_home(const Generation& generation) const {
   return status_of(generation.home).id == generation.id;
@@ -76,14 +54,13 @@ bool Tail::exists(const Generation& generation) const {
 }
 
 // Does a file that nobody knew hold what a generation holds that this may be a copy, or the
-// compressed form, of? A generation that still has its own name elsewhere has no copies: who is
-// renamed was not copied. Undecided: it may become one, somebody is still writing it.
-Tail::Kinship Tail::kinship(const std::string& path, const FileId& id) {
+// compressed form, of? By what it holds; its name only says whom to compare it with.
+Tail::Kin Tail::kinship(const std::string& path, const FileId& id, std::optional<Opened>& file) {
   const auto known = copies_.find(id);
-  if (known != copies_.end() && find(known->second) != nullptr) return Kinship::copy;
+  if (known != copies_.end() && find(known->second) != nullptr)
+    return {.kind = Kin::Kind::copy, .of = known->second};
   const std::string prefix = path.substr(0, path.size() - name_of(path).size());
-  std::optional<Opened> file;
-  Kinship result = Kinship::stranger;
+  Kin result;
   for (const std::string& active : active_names(name_of(path))) {
     const auto home = by_home_.find(prefix + active);
     if (home == by_home_.end()) continue;
@@ -93,43 +70,75 @@ Tail::Kinship Tail::kinship(const std::string& path, const FileId& id) {
       Generation* const generation = find(*number);
       if (generation == nullptr || generation->id == id) continue;
       ++looked;
-      const Marks& marks = generation->cursor.marks;
-      if (marks.head.length == 0 || marks.tail.offset == 0) continue;
-      const bool beside = at_home(*generation) || is_compressed_form(path, generation->path);
-      const bool compressed = container_of_name(path) != Container::plain;
-      if (!beside && (exists(*generation) || (!compressed && marks.tail.offset < kMarkBytes)))
-        continue;
-      if (!file) file = open_as(path, id);
-      if (!file) return Kinship::stranger;
-      const auto facts = facts_of(file->bytes(), marks, ContentFacts::Occasion::watching);
-      if (!facts || facts->head == ContentFacts::Head::differs ||
-          facts->ladder == ContentFacts::Ladder::differs)
-        continue;
-      if (facts->tail == ContentFacts::Tail::beyond_end) {
-        result = Kinship::undecided;
-        continue;
-      }
-      if (facts->head != ContentFacts::Head::equal || facts->tail != ContentFacts::Tail::equal)
-        continue;
-      copies_[id] = generation->number;
+      take_head(*generation);
+      if (generation->cursor.marks.head.length == 0) continue;
+      if (!file) file = Opened::open(path, id);
+      if (!file) return {.kind = errno == ENOENT ? Kin::Kind::gone : Kin::Kind::stranger};
+      const Kin::Kind kind = compare(*generation, path, file->bytes());
+      if (kind == Kin::Kind::stranger) continue;
+      result.kind = kind;
+      if (kind == Kin::Kind::undecided) continue;
+      result.of = copies_[id] = generation->number;
       char next = 0;
       const bool has_more = file->bytes().read_at(&next, 1, generation->cursor.searched) == 1;
-      if (has_more && !beside && !generation->fd && move_to_copy(*generation)) retire(*generation);
-      return Kinship::copy;
+      if (has_more && !generation->fd && !exists(*generation)) {
+        take_copy(*generation, path, id, *std::exchange(file, std::nullopt));
+        retire(*generation);
+      }
+      return result;
     }
   }
   return result;
 }
 
+// A generation that has its own name elsewhere has no copies: who is renamed was not copied. But
+// what is at home may be copied and truncated, and a compressor works beside its plain file.
+// Undecided: it is the same as far as it goes, but shorter. Somebody is still writing it, or it was
+// made before the last words that were read.
+Tail::Kin::Kind Tail::compare(Generation& generation, const std::string& path, const Bytes& bytes) {
+  const Marks& marks = generation.cursor.marks;
+  const bool compressed = container_of_name(path) != Container::plain;
+  const bool unread = marks.tail.offset == 0;
+  const auto facts = facts_of(bytes, marks, ContentFacts::Occasion::watching);
+  if (!facts || facts->head == ContentFacts::Head::differs ||
+      facts->tail == ContentFacts::Tail::differs || facts->ladder == ContentFacts::Ladder::differs)
+    return Kin::Kind::stranger;
+  const bool form = is_compressed_form(path, generation.path);
+  const bool home = !unread && at_home(generation);
+  if (!home && !form && exists(generation)) return Kin::Kind::stranger;
+  if (facts->tail == ContentFacts::Tail::beyond_end) {
+    const bool evidence =
+        facts->head == ContentFacts::Head::equal || facts->ladder == ContentFacts::Ladder::equal;
+    return home || form || evidence ? Kin::Kind::undecided : Kin::Kind::stranger;
+  }
+  if (facts->head == ContentFacts::Head::too_short && marks.tail.offset < kMarkBytes)
+    return Kin::Kind::stranger;
+  if (home || (form && !unread)) return Kin::Kind::copy;
+  if (!unread) {
+    const bool tells = compressed || marks.tail.offset >= kMarkBytes;
+    return tells ? Kin::Kind::copy : Kin::Kind::stranger;
+  }
+  if (!generation.fd)
+    return marks.head.length >= kMarkBytes ? Kin::Kind::copy : Kin::Kind::stranger;
+  // It has lost its name, but all that it holds is still to be seen.
+  const auto same = same_bytes(bytes, generation.bytes(), status_of(generation.fd).size);
+  if (!same) return Kin::Kind::undecided;
+  return *same ? Kin::Kind::copy : Kin::Kind::stranger;
+}
+
 bool Tail::is_a_copy(const Sighting& sighting, Slot& slot) {
   if (!options_.follow || (scans_ == 1 && options_.stored.empty())) return false;
-  switch (kinship(sighting.path, sighting.observed.id)) {
-    case Kinship::copy:
+  std::optional<Opened> file;
+  switch (kinship(sighting.path, sighting.observed.id, file).kind) {
+    case Kin::Kind::copy:
       slot.undecided_since = {};
       return true;
-    case Kinship::stranger:
+    case Kin::Kind::stranger:
       return false;
-    case Kinship::undecided:
+    case Kin::Kind::gone:  // renamed since: the next look finds it
+      scan_wanted_ = true;
+      return true;
+    case Kin::Kind::undecided:
       break;
   }
   const auto now = options_.clock.steady();
@@ -143,34 +152,47 @@ bool Tail::is_a_copy(const Sighting& sighting, Slot& slot) {
 
 // Reads on in the copy, or the compressed form, that holds what the generation held.
 bool Tail::move_to_copy(Generation& generation) {
-  std::vector<Sibling> siblings = siblings_of(generation.home);
-  add_named(generation.home, generation.target, siblings);
-  std::stable_sort(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
-    const bool a_plain = a.name.container == Container::plain;
-    const bool b_plain = b.name.container == Container::plain;
-    return a_plain != b_plain ? a_plain : a.status.modified_ns > b.status.modified_ns;
-  });
-  for (const Sibling& sibling : siblings) {
-    if (find(sibling.status.id) != nullptr) continue;
-    auto file = open_as(sibling.path, sibling.status.id);
-    if (!file || !holds(file->bytes(), generation.cursor.marks)) continue;
-    close_file(generation);
-    const auto same = by_id_.find(generation.id);
-    if (same != by_id_.end() && same->second == generation.number) by_id_.erase(same);
-    generation.id = sibling.status.id;
-    generation.path = sibling.path;
-    generation.container = file->container;
-    generation.fd = std::move(file->fd);
-    generation.inflated = std::move(file->inflated);
-    generation.unverified = false;
-    generation.used = true;
-    by_id_[generation.id] = generation.number;
-    opened_.push_back(generation.number);
-    ++open_files_;
-    touch(generation);
-    return true;
+  bool stale = true;
+  for (int tries = 0; stale && tries < kListings; ++tries) {
+    stale = false;
+    std::vector<Sibling> siblings = siblings_of(generation.home);
+    add_named(generation.home, generation.target, siblings);
+    std::stable_sort(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
+      const bool a_plain = a.name.container == Container::plain;
+      const bool b_plain = b.name.container == Container::plain;
+      return a_plain != b_plain ? a_plain : a.status.modified_ns > b.status.modified_ns;
+    });
+    for (const Sibling& sibling : siblings) {
+      const FileId& id = sibling.status.id;
+      const auto other = copies_.find(id);
+      if (find(id) != nullptr || (other != copies_.end() && other->second != generation.number))
+        continue;
+      auto file = Opened::open(sibling.path, id);
+      stale = stale || (!file && errno == ENOENT);
+      if (!file || !holds(file->bytes(), generation.cursor.marks)) continue;
+      take_copy(generation, sibling.path, id, *std::move(file));
+      return true;
+    }
   }
   return false;
+}
+
+void Tail::take_copy(Generation& generation, const std::string& path, const FileId& id,
+                     Opened file) {
+  close_file(generation);
+  const auto same = by_id_.find(generation.id);
+  if (same != by_id_.end() && same->second == generation.number) by_id_.erase(same);
+  generation.id = id;
+  generation.path = path;
+  generation.container = file.container;
+  generation.fd = std::move(file.fd);
+  generation.inflated = std::move(file.inflated);
+  generation.unverified = false;
+  generation.used = true;
+  by_id_[id] = generation.number;
+  opened_.push_back(generation.number);
+  ++open_files_;
+  touch(generation);
 }
 
 // More siblings, by the globs of the target.
@@ -187,57 +209,6 @@ void Tail::add_named(const std::string& path, std::uint32_t target,
       siblings.push_back({.path = std::move(found), .name = std::move(name), .status = status});
     }
   }
-}
-
-// The path had `previous` and has a new file now, or new content: finds what was there in between
-// and was rotated before anybody saw it, to be read first, oldest first. Gives the new file's
-// predecessor.
-std::uint32_t Tail::bridge(const std::string& path, std::uint32_t target, std::uint32_t previous) {
-  const Generation* const before = find(previous);
-  if (!options_.follow || before == nullptr) return previous;
-  std::vector<Sibling> siblings = siblings_of(path);
-  add_named(path, target, siblings);
-  const auto place = std::find_if(siblings.begin(), siblings.end(),
-                                  [&](const Sibling& s) { return s.status.id == before->id; });
-  const std::int64_t last_change =
-      before->fd ? status_of(before->fd).modified_ns
-                 : std::max(before->modified_ns, before->modified_ns == 0 ? last_alive_ns_ : 0);
-  std::vector<const Sibling*> missed;
-  for (const Sibling& sibling : siblings) {
-    const auto slot = slots_.find(sibling.path);
-    const bool sighted = slot != slots_.end() && slot->second->scan == scans_;
-    if (sighted || find(sibling.status.id) != nullptr) continue;
-    const int order = place == siblings.end() ? 0 : age_order(sibling.name, place->name);
-    if (order < 0 || (order == 0 && sibling.status.modified_ns < last_change)) continue;
-    // A compressor is at work as long as the plain file is still beside it, which has all of it.
-    if (std::any_of(siblings.begin(), siblings.end(),
-                    [&](const Sibling& s) { return is_compressed_form(sibling.path, s.path); }))
-      continue;
-    const Kinship kin = kinship(sibling.path, sibling.status.id);
-    if (kin == Kinship::copy) continue;
-    // Begins like one that is known, and is shorter than what was read of that: copied before its
-    // writer's last words, which then were cut off.
-    if (kin == Kinship::undecided && sibling.name.container == Container::plain) continue;
-    if (copies_present(sibling, path)) continue;  // of the next copytruncate
-    missed.push_back(&sibling);
-  }
-  std::stable_sort(missed.begin(), missed.end(), [](const Sibling* a, const Sibling* b) {
-    const int order = age_order(a->name, b->name);
-    return order != 0 ? order < 0 : a->status.modified_ns < b->status.modified_ns;
-  });
-  Rotations& counts = rotations_[target];
-  // It went away, and files came after it: its successor may have gone away as well.
-  if (!missed.empty() && place == siblings.end() && !exists(*before)) ++counts.lost_generations;
-  for (const Sibling* const sibling : missed) {
-    Generation& generation = add(target, path, sibling->status.id);
-    generation.path = sibling->path;
-    generation.predecessor = previous;
-    generation.known_size = sibling->name.container == Container::plain ? sibling->status.size : 0;
-    ++counts.missed;
-    retire(generation);
-    previous = generation.number;
-  }
-  return previous;
 }
 
 }  // namespace logtally::pipeline

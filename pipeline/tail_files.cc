@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "pipeline/content.h"
 #include "pipeline/file_status.h"
 #include "pipeline/tail_generation.h"
 
@@ -69,6 +70,11 @@ int Tail::take_file(Generation& generation, const std::string& path, const FileI
     fd = open_to_read(path);
   }
   if (!fd) return errno;
+  return take_opened(generation, path, id, std::move(fd));
+}
+
+int Tail::take_opened(Generation& generation, const std::string& path, const FileId& id,
+                      OwnedFd fd) {
   const Status status = status_of(fd);
   if (!status.is_regular() || status.id != id) return ESTALE;
   if (options_.follow && std::find(options_.own_output.begin(), options_.own_output.end(), id) !=
@@ -104,7 +110,17 @@ int Tail::take_file(Generation& generation, const std::string& path, const FileI
   generation.used = true;
   opened_.push_back(generation.number);
   ++open_files_;
+  take_head(generation);
   return 0;
+}
+
+// What the file begins with, as far as it is there: should it be compressed or copied before it is
+// read, that is what it is known by.
+void Tail::take_head(Generation& generation) {
+  Head& head = generation.cursor.marks.head;
+  const bool readable = generation.fd && generation.container == Container::plain;
+  if (!options_.follow || !readable || generation.align || head.length == kHeadBytes) return;
+  if (const auto now = head_now(generation.bytes(), generation.cursor.marks)) head = *now;
 }
 
 // Links in a directory that others may write to could lead a reader with rights anywhere.
@@ -126,6 +142,7 @@ bool Tail::allowed(const Generation& generation, const OwnedFd& fd) const {
 
 void Tail::close_file(Generation& generation) {
   if (!generation.fd) return;
+  if (!generation.over) take_head(generation);
   generation.inflated.reset();
   generation.fd.reset();
   --open_files_;

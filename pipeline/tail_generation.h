@@ -46,6 +46,23 @@ struct Tail::Generation {
   Bytes bytes() const { return {fd.get(), inflated.get()}; }
 };
 
+// A file that was looked into, as what its name and its content say it is.
+struct Tail::Opened {
+  OwnedFd fd;
+  std::unique_ptr<Inflated> inflated;
+  Container container = Container::plain;
+
+  // Nothing: errno; ENOENT also if another file is there.
+  static std::optional<Opened> open(const std::string& path, const FileId& id);
+  Bytes bytes() const { return {fd.get(), inflated.get()}; }
+};
+
+// A former file of a path that nobody knew.
+struct Tail::Missed {
+  Sibling sibling;
+  Opened file;
+};
+
 // A path that was seen, and what it led to.
 struct Tail::Slot {
   std::uint32_t target = 0;

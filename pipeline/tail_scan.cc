@@ -251,6 +251,11 @@ void Tail::apply(const Sighting& sighting) {
 void Tail::look_at(Generation& generation, std::uint64_t size, std::int64_t modified_ns) {
   const bool plain = generation.container == Container::plain;
   if (plain) generation.known_size = std::max(generation.known_size, size);
+  // What waits for its predecessor: a restart is to know it by what it holds now.
+  const bool unread = generation.cursor.searched == 0 && !generation.over;
+  if (plain && unread && size > generation.cursor.marks.head.length &&
+      generation.cursor.marks.head.length < kHeadBytes)
+    touch(generation);
   const bool longer = plain && size > generation.cursor.searched;
   const bool touched = size != generation.looked_size || modified_ns != generation.modified_ns;
   if (!touched || (generation.over && !longer)) return;

@@ -16,13 +16,8 @@ std::vector<StoredGeneration> Tail::take_changed() {
     Generation* const generation = find(number);
     if (generation == nullptr || !std::exchange(generation->changed, false)) continue;
     Cursor& cursor = generation->cursor;
-    // The head grows with the file.
-    const bool grows =
-        cursor.marks.head.length < kHeadBytes && cursor.searched > cursor.marks.head.length;
-    if (grows && generation->fd && generation->container == Container::plain) {
-      if (const auto head = head_now(generation->bytes(), cursor.marks.head))
-        cursor.marks.head = *head;
-    }
+    take_head(*generation);  // it grows with the file
+    cursor.marks.size = generation->known_size;
     stored.push_back({
         .number = number,
         .target = targets_[generation->target].name,
@@ -121,6 +116,7 @@ void Tail::restore() {
                          .in_overlong = stored.in_overlong,
                          .marks = stored.marks};
     generation.unverified = true;
+    generation.known_size = stored.marks.size;
     generation.given = stored.counted > 0;
     generation.changed = false;
     if (stored.life == Life::followed) {
@@ -205,7 +201,8 @@ void Tail::recognise(const std::vector<Sighting>& sightings) {
         scan_wanted_ = true;  // for what was written before the watch
       }
       // Nothing of it was read, so nothing tells whether it was truncated once more meanwhile.
-      const bool unread = known->cursor.searched == 0 && known->container == Container::plain;
+      const bool unread = known->cursor.searched == 0 && known->container == Container::plain &&
+                          known->cursor.marks.head.length < kMarkBytes;
       if (unread && !known->over && known->predecessor != kNoGeneration)
         known->predecessor = bridge(known->home, known->target, known->predecessor);
       known->looked_size = sighting.observed.size;

@@ -106,7 +106,7 @@ TEST_CASE("generation: bytes that are cut, longer or invalid are refused") {
   CHECK_FALSE(marks_from_bytes(marks + '\0'));
 
   std::string other = bytes;
-  other[0] = 2;  // the version
+  other[0] = 3;  // the version
   CHECK_FALSE(generation_from_bytes(other));
 
   Marks wrong = example().marks;
