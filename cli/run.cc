@@ -27,6 +27,7 @@
 #include "config/usage.h"
 #include "config/yaml_document.h"
 #include "pipeline/inputs.h"
+#include "pipeline/watchdog.h"
 #include "pipeline/worker.h"
 #include "sinks/http/routes.h"
 #include "sinks/http/server.h"
@@ -493,6 +494,8 @@ int run(const config::CommandLine& line, const config::Environment& environment,
                }
              },
          .on_tick = options.once ? std::function<void()>() : [&] { commentary.tick(); }});
+    const pipeline::Watchdog watchdog(worker.activity(),
+                                      [&](const std::string& text) { console.error(text); });
     worker.run();
     running = false;
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/probation.h"
+
 namespace logtally::pipeline {
 
 Checkpointer::Checkpointer(StateStore& store, const StateImage& image,
@@ -48,7 +50,8 @@ void Checkpointer::forget(std::uint32_t generation) {
 }
 
 bool Checkpointer::dirty(const rules::Delta& delta) const {
-  return new_targets_ || !changes_.empty() || !forgotten_.empty() || counting_.dirty(delta);
+  return new_targets_ || !changes_.empty() || !forgotten_.empty() || !quarantined_.empty() ||
+         counting_.dirty(delta);
 }
 
 std::optional<CommitFailure> Checkpointer::commit(const rules::RuleSet& rules, rules::Delta& delta,
@@ -63,19 +66,30 @@ std::optional<CommitFailure> Checkpointer::commit(const rules::RuleSet& rules, r
       if (known == stored_.end()) {
         group.start(change.file, change.carry);
       } else {
-        group.advance(known->second.counted, known->second.shipped, change.file, change.carry);
+        const Stored& stored = known->second;
+        group.advance(stored.counted, stored.shipped, change.file, change.carry,
+                      after_group(stored.crashes, stored.counted, change.file));
       }
     }
     for (const std::uint32_t number : forgotten_) group.forget(number);
+    for (const QuarantinedRow& row : quarantined_) group.quarantine(row, wall_ns);
     counting_.save(group, rules, delta, wall_ns);
   });
   if (failure) return failure;
   counting_.saved(rules, delta);
-  for (const auto& [number, change] : changes_)
-    stored_[number] = {.counted = change.file.counted, .shipped = change.file.shipped};
+  for (const auto& [number, change] : changes_) {
+    const auto known = stored_.find(number);
+    const Crashes crashes =
+        known == stored_.end()
+            ? Crashes{}
+            : after_group(known->second.crashes, known->second.counted, change.file);
+    stored_[number] = {
+        .counted = change.file.counted, .shipped = change.file.shipped, .crashes = crashes};
+  }
   for (const std::uint32_t number : forgotten_) stored_.erase(number);
   changes_.clear();
   forgotten_.clear();
+  quarantined_.clear();
   new_targets_ = false;
   next_generation_ = next_generation;
   return std::nullopt;

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "config/result.h"
@@ -41,6 +42,9 @@ class Checkpointer {
   // rest there.
   void changed(StoredGeneration file, std::string carry);
   void forget(std::uint32_t generation);
+  // It was condemned and is skipped: kept in the next group.
+  void quarantine(QuarantinedRow row) { quarantined_.push_back(std::move(row)); }
+  Result<AttemptNote> note_attempts() const { return store_.note_attempts(); }
   // Other rules count now: all they have is written anew.
   void redefined() { counting_.redefined(); }
   // Whether there is anything to write.
@@ -71,6 +75,7 @@ class Checkpointer {
   std::unordered_map<std::uint32_t, Stored> stored_;  // by generation
   std::map<std::uint32_t, Change> changes_;           // by generation
   std::vector<std::uint32_t> forgotten_;
+  std::vector<QuarantinedRow> quarantined_;
   std::uint32_t next_generation_ = 0;  // as stored
   std::vector<std::string> targets_;
   bool new_targets_ = false;  // they are not stored yet

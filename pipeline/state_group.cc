@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 
 #include <fmt/core.h>
@@ -265,13 +266,12 @@ void StateStore::Group::put(const InvocationRow& row) {
   run("put invocation", s.text(created), 1);
 }
 
-void StateStore::Group::quarantine(std::uint32_t generation, std::uint64_t offset,
-                                   std::uint64_t length, std::int64_t at_ns,
-                                   std::string_view bytes) {
+void StateStore::Group::quarantine(const QuarantinedRow& row, std::int64_t at_ns) {
   if (failed_) return;
   Statement& s = store_.statements_->quarantine;
-  s.integer(generation).unsigned_integer(offset).unsigned_integer(length).integer(at_ns);
-  run("quarantine", s.blob(bytes));
+  s.integer(row.generation).unsigned_integer(row.offset).unsigned_integer(row.length);
+  run("quarantine", s.integer(at_ns).blob(row.bytes));
+  if (!failed_) run("thin quarantine", store_.statements_->thin_quarantine);
 }
 
 // ---- reading
@@ -325,6 +325,19 @@ bool take_generation_row(Statement& s, SavedGeneration& saved) {
 
 }  // namespace
 
+Outcome StateStore::load_condemned(std::vector<Attempt>& condemned) {
+  Statement s;
+  if (auto failed = database_.prepare(schema::kAllCondemned, s)) return failed;
+  Outcome failed;
+  while (s.next(failed)) {
+    const auto generation = static_cast<std::uint32_t>(s.get_integer());
+    const std::string column(s.get_text());
+    condemned.push_back(
+        Attempt::from_column(generation, std::strtoull(column.c_str(), nullptr, 10)));
+  }
+  return failed;
+}
+
 Outcome StateStore::load(StateImage& image, std::string& clean, std::string& boot) {
   if (auto failed = each_row(database_, schema::kAllMeta, "meta", [&](Statement& s) {
         const std::string key(s.get_text());
@@ -332,6 +345,7 @@ Outcome StateStore::load(StateImage& image, std::string& clean, std::string& boo
         if (key == "uuid") image.uuid = value;
         if (key == "clean") clean = value;
         if (key == "boot_id") boot = value;
+        if (key == "starts") starts_ = std::strtoull(value.c_str(), nullptr, 10);
         for (std::size_t at = 0, end = 0;
              key == "targets" && (end = value.find('\n', at)) != std::string::npos; at = end + 1)
           image.targets.push_back(value.substr(at, end - at));
@@ -354,6 +368,7 @@ Outcome StateStore::load(StateImage& image, std::string& clean, std::string& boo
         return take_generation_row(s, image.generations.emplace_back());
       }))
     return failed;
+  if (auto failed = load_condemned(image.condemned)) return failed;
   const auto family = [](std::vector<FamilyRow>& rows) {
     return [&rows](Statement& s) {
       FamilyRow& row = rows.emplace_back();

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/attempt.h"
 #include "pipeline/generation.h"
 #include "rules/event_clock.h"
 #include "sinks/metrics/decimal.h"
@@ -82,7 +83,17 @@ struct InvocationRow {
 struct Crashes {
   std::uint64_t position = 0;
   std::uint32_t count = 0;
-  std::optional<std::uint64_t> attempt{};  // the record that was being tried alone
+  std::optional<std::uint64_t> attempt{};  // what was being tried alone: Attempt::to_column()
+
+  friend bool operator==(const Crashes&, const Crashes&) = default;
+};
+
+// What is not counted because the process died of it.
+struct QuarantinedRow {
+  std::uint32_t generation = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;  // of all of it; 0: condemned, and not met again yet
+  std::string bytes;         // its begin, redacted; empty: that was not possible
 };
 
 struct SavedGeneration {
@@ -104,6 +115,7 @@ struct StateImage {
   rules::EventClock::Saved clock{};
   std::vector<std::string> targets;          // names of those that were followed
   std::vector<SavedGeneration> generations;  // by number
+  std::vector<Attempt> condemned;            // what is not to be counted any more
   std::vector<FamilyRow> families;           // by id
   std::vector<SeriesRow> series;             // by family and number
   std::vector<CappedRow> capped;

@@ -11,7 +11,9 @@
 //   so
 //               that no bug can keep one twice; id is a hash of the key
 //   batch       what is prepared to be sent to Loki, until it is acknowledged
-//   quarantine  the begin of records that were skipped because they killed the process
+//   quarantine  the begin of records that were skipped because they killed the process; `crashes`
+//   and
+//               `attempt` of a generation are what finds them (probation.h)
 //
 // `sum` is a checksum of the columns before it.
 #pragma once
@@ -185,6 +187,14 @@ inline constexpr const char* kCountInvocations = "SELECT count(*) FROM skill_inv
 inline constexpr const char* kQuarantine =
     "INSERT OR REPLACE INTO quarantine(generation, offset, length, at_ns, bytes) VALUES "
     "(?, ?, ?, ?, ?)";
+// Condemned, and not skipped yet in what is stored: these have no length, and bytes are the
+// Attempt::to_column() of it.
+inline constexpr const char* kAllCondemned =
+    "SELECT generation, bytes FROM quarantine WHERE length = 0";
+// The last thousand are kept.
+inline constexpr const char* kThinQuarantine =
+    "DELETE FROM quarantine WHERE at_ns < "
+    "(SELECT at_ns FROM quarantine ORDER BY at_ns DESC LIMIT 1 OFFSET 999)";
 
 inline constexpr const char* kSnapshotInto = "VACUUM INTO ?";
 

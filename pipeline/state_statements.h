@@ -24,6 +24,7 @@ struct StateStore::Statements {
   sqlite::Statement forget_timer;
   sqlite::Statement put_invocation;
   sqlite::Statement quarantine;
+  sqlite::Statement thin_quarantine;
 };
 
 }  // namespace logtally::pipeline

@@ -15,6 +15,7 @@
 
 #include <fmt/core.h>
 
+#include "pipeline/probation.h"
 #include "pipeline/state_schema.h"
 #include "pipeline/state_statements.h"
 
@@ -26,6 +27,8 @@ using sqlite::Outcome;
 
 constexpr int kSnapshots = 3;
 constexpr int kLogFrames = 1000;  // of 4 KiB: then the log moves into the database
+
+constexpr const char* kAttemptName = "state.attempt";
 
 std::string snapshot_name(int which) { return fmt::format("snapshot.{}.db", which); }
 
@@ -146,7 +149,8 @@ Outcome StateStore::prepare() {
              {schema::kPutTimer, s.put_timer},
              {schema::kForgetTimer, s.forget_timer},
              {schema::kPutInvocation, s.put_invocation},
-             {schema::kQuarantine, s.quarantine}};
+             {schema::kQuarantine, s.quarantine},
+             {schema::kThinQuarantine, s.thin_quarantine}};
   for (const auto& [text, into] : all) {
     if (auto failed = database_.prepare(text, into)) return failed;
   }
@@ -191,8 +195,8 @@ Outcome StateStore::make() {
 }
 
 // Opens state.db, brings it up to date and reads it; leaves it open when it is sound.
-StateStore::Attempt StateStore::try_open() {
-  Attempt attempt;
+StateStore::Trial StateStore::try_open() {
+  Trial attempt;
   const auto attempted = [&]() -> Outcome {
     if (auto failed = connect(database_path(), sqlite::Open::existing)) return failed;
     std::int64_t version = 0;
@@ -250,7 +254,7 @@ bool StateStore::restore_snapshot(Opened& opened, std::string& why) {
       return false;
     }
     static_cast<void>(sync_path(directory_.path(), O_RDONLY | O_DIRECTORY));
-    Attempt again = try_open();
+    Trial again = try_open();
     if (again.failed) {
       why += fmt::format("; {} is damaged too ({})", snapshot_name(which), again.failed->text);
       continue;
@@ -291,7 +295,7 @@ Result<StateStore::Opened> StateStore::open(StateOptions options) {
   if (none && had_one) {
     why = "it is gone";
   } else {
-    Attempt attempt;
+    Trial attempt;
     if (none) attempt.failed = store.make();
     if (!attempt.failed) attempt = store.try_open();
     if (attempt.failed && !attempt.failed->damaged()) {
@@ -320,7 +324,7 @@ Result<StateStore::Opened> StateStore::open(StateOptions options) {
           path, why, tried)};
     } else {
       if (const auto aside = store.put_aside(opened.messages); !aside) return aside.error();
-      Attempt fresh;
+      Trial fresh;
       fresh.failed = store.make();
       if (!fresh.failed) fresh = store.try_open();
       if (fresh.failed)
@@ -333,32 +337,52 @@ Result<StateStore::Opened> StateStore::open(StateOptions options) {
         ::unlink(store.directory_.file(snapshot_name(which)).c_str());
     }
   }
-  if (auto failed = store.begin_use(opened.image, opened.clean))
+  if (auto failed = store.begin_use(opened.image, opened.clean, opened.same_boot))
     return Error{fmt::format("cannot use the state in {}: {}", path, failed->text)};
   return opened;
 }
 
 // From now on the file is in use: an end without close() is an unclean one.
-Outcome StateStore::begin_use(StateImage& image, bool clean) {
+Outcome StateStore::begin_use(StateImage& image, bool clean, bool same_boot) {
   uuid_ = image.uuid;
   groups_ = image.groups;
   next_generation_ = image.next_generation;
   clock_ = image.clock;
   snapshot_groups_ = exists(directory_.file(snapshot_name(1))) ? groups_ : ~std::uint64_t{0};
+  const std::optional<Attempt> died =
+      clean ? std::nullopt : read_attempt(directory_.file(kAttemptName), starts_);
+  ++starts_;
   options_.at("begin use");
   if (auto failed = statements_->begin.run()) return failed;
   const auto written = [&]() -> Outcome {
     if (auto failed = put_meta("clean", "0")) return failed;
     if (auto failed = put_meta("boot_id", options_.boot_id)) return failed;
-    if (clean) return std::nullopt;
+    if (auto failed = put_meta("starts", std::to_string(starts_))) return failed;
+    if (!clean && !same_boot) return std::nullopt;  // the machine went down: no line does that
     // The process died. Whichever place did it, it is one of those where reading stood.
     Group group(*this);
     for (SavedGeneration& saved : image.generations) {
-      Crashes& crashes = saved.crashes;
-      const bool same = crashes.count != 0 && crashes.position == saved.file.counted;
-      crashes.count = same ? crashes.count + 1 : 1;
-      crashes.position = saved.file.counted;
-      group.advance(saved.file.counted, saved.file.shipped, saved.file, saved.carry, crashes);
+      const Crashes before = saved.crashes;
+      if (clean) {
+        saved.crashes = {};
+      } else if (saved.file.life != Life::finished || before.attempt ||
+                 (died && died->generation == saved.file.number)) {
+        saved.crashes = after_death(before, saved.file, died);
+      }
+      if (const auto condemned = condemned_by(saved.crashes, saved.file.number)) {
+        std::erase_if(image.condemned,
+                      [&](const Attempt& one) { return one.same_place(*condemned); });
+        image.condemned.push_back(*condemned);
+        group.quarantine({.generation = condemned->generation,
+                          .offset = condemned->offset,
+                          .length = 0,
+                          .bytes = std::to_string(condemned->to_column())},
+                         options_.wall_ns);
+        saved.crashes = {};
+      }
+      if (saved.crashes != before)
+        group.advance(saved.file.counted, saved.file.shipped, saved.file, saved.carry,
+                      saved.crashes);
     }
     if (group.failed_) return Failure{.code = SQLITE_ERROR, .text = group.failed_->text};
     return std::nullopt;
@@ -416,6 +440,10 @@ std::optional<CommitFailure> StateStore::commit(const std::function<void(Group&)
     static_cast<void>(database_.checkpoint(sqlite::Database::Checkpoint::passive));
   }
   return std::nullopt;
+}
+
+Result<AttemptNote> StateStore::note_attempts() const {
+  return AttemptNote::open(directory_.file(kAttemptName), starts_);
 }
 
 // After a commit that failed: what is in the file?

@@ -5,6 +5,7 @@
 //
 //   state.db, -wal     the database
 //   state.lock         held by the process that uses the directory, with its number
+//   state.attempt      what is being counted, while that is noted (Attempt)
 //   snapshot.1.db ..3  copies from before, the first is the newest
 //   state.db.corrupt-* a damaged file that was put aside
 //
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "config/result.h"
+#include "pipeline/attempt.h"
 #include "pipeline/sqlite.h"
 #include "pipeline/state_directory.h"
 #include "pipeline/state_image.h"
@@ -104,8 +106,7 @@ class StateStore {
     void put(const TimerRow& timer);
     void forget_timer(std::uint32_t family, std::uint32_t number);
     void put(const InvocationRow& invocation);
-    void quarantine(std::uint32_t generation, std::uint64_t offset, std::uint64_t length,
-                    std::int64_t at_ns, std::string_view bytes);
+    void quarantine(const QuarantinedRow& row, std::int64_t at_ns);
 
    private:
     friend class StateStore;
@@ -128,6 +129,9 @@ class StateStore {
   std::uint64_t groups() const { return groups_; }
   const std::string& directory() const { return directory_.path(); }
 
+  // Where this process notes what it is counting, for the next start.
+  Result<AttemptNote> note_attempts() const;
+
   // Between groups, when there is nothing else to do: gives back what the log takes on disk.
   void settle();
   // Copies the database aside, checks the copy and lets it be the newest of three. Does nothing
@@ -146,7 +150,8 @@ class StateStore {
   sqlite::Outcome migrate(int from);
   sqlite::Outcome prepare();
   sqlite::Outcome load(StateImage& image, std::string& clean, std::string& boot);
-  sqlite::Outcome begin_use(StateImage& image, bool clean);
+  sqlite::Outcome load_condemned(std::vector<Attempt>& condemned);
+  sqlite::Outcome begin_use(StateImage& image, bool clean, bool same_boot);
   sqlite::Outcome put_meta(std::string_view key, std::string_view value);
   sqlite::Outcome put_progress(std::uint64_t groups, std::uint32_t next_generation,
                                const rules::EventClock::Saved& clock);
@@ -154,13 +159,13 @@ class StateStore {
   void let_go();
   std::string database_path() const { return directory_.file("state.db"); }
 
-  struct Attempt {
+  struct Trial {
     std::optional<sqlite::Failure> failed;
     StateImage image;
     std::string clean;
     std::string boot;
   };
-  Attempt try_open();
+  Trial try_open();
   bool restore_snapshot(Opened& opened, std::string& why);
   Result<void> put_aside(std::vector<std::string>& messages);
 
@@ -169,6 +174,7 @@ class StateStore {
   sqlite::Database database_;
   std::unique_ptr<Statements> statements_;
   std::string uuid_;
+  std::uint64_t starts_ = 0;  // how often the file was taken into use, this time included
   std::uint64_t groups_ = 0;  // in the file, as far as is known
   bool doubtful_ = false;     // a commit failed: the file is closed
   std::uint32_t next_generation_ = 0;

@@ -57,8 +57,10 @@ void Worker::run() {
     }
     if (rules_asked_) take_rules();
     serving_ = commits_asked_;
+    activity_.enter(Activity::Phase::reading);
     const std::optional<Chunk> chunk = inputs_.read();
-    if (chunk) count(*chunk);
+    if (chunk) take(*chunk);
+    activity_.enter(Activity::Phase::waiting);
     bool waiting = false;
     {
       const std::lock_guard lock(mutex_);
@@ -82,6 +84,7 @@ void Worker::run() {
     if (inputs_.wait(std::chrono::ceil<std::chrono::milliseconds>(sleep), wake_.get())) continue;
     drain_wakes();
   }
+  activity_.enter(Activity::Phase::counting);
   for (auto& [key, open] : open_) {
     const auto generation = static_cast<std::uint32_t>(key >> 2);
     // The rest of a file's record may come when it is read further.
@@ -91,6 +94,7 @@ void Worker::run() {
     finish(open);
     inputs_.store_again(generation);
   }
+  activity_.enter(Activity::Phase::waiting);
   if (!ended_) commit();
   tell_messages();
   {
@@ -110,15 +114,18 @@ void Worker::step() {
   if (rules_asked_) take_rules();
   for (int idle = 0; idle < 2;) {  // once more: an event may have come meanwhile
     const std::optional<Chunk> chunk = inputs_.read();
-    if (chunk) count(*chunk);
+    if (chunk) take(*chunk);
     idle = chunk ? 0 : idle + 1;
   }
   pass_silence();
 }
 
 void Worker::pass_silence() {
+  activity_.enter(Activity::Phase::counting);
   finish_idle(options_.clock.steady());
   rules_->tick(delta_, options_.clock.wall_ns());
+  activity_.enter(Activity::Phase::waiting);
+  if (probation_) end_probation();
 }
 
 void Worker::stop() {
@@ -152,6 +159,7 @@ void Worker::count(const Chunk& chunk) {
              .arrival_ns = chunk.arrival_ns,
              .generation = chunk.generation,
              .offset = chunk.offset};
+  activity_.count(origin_.file, chunk.offset);
   const char* line = chunk.bytes.data();
   const char* const end = line + chunk.bytes.size();
   redactor_->begin(chunk.bytes);
@@ -329,6 +337,7 @@ void Worker::add_redactions(rules::RedactionCounts& counts) {
 
 Worker::OpenRecord& Worker::find_open_record(std::uint64_t key) {
   last_open_ = &open_[key];
+  last_open_->generation = static_cast<std::uint32_t>(key >> 2);
   last_key_ = key;
   return *last_open_;
 }
@@ -394,6 +403,8 @@ void Worker::keep_text(OpenRecord& open) {
 
 void Worker::finish(OpenRecord& open) {
   if (!open.pending) return;
+  if (probation_ && !begin_record(open)) [[unlikely]]
+    return;
   open.pending = false;
   --pending_;
   metrics::TargetTotals& totals = totals_.targets[open.target];
@@ -429,6 +440,8 @@ void Worker::finish(OpenRecord& open) {
     event.rest = event.line.substr(event.line.find('\n') + 1);
   }
   evaluate(event, totals);
+  if (probation_) [[unlikely]]
+    probation_->record_done();
 }
 
 void Worker::finish_idle(std::chrono::nanoseconds now) {
@@ -449,6 +462,7 @@ void Worker::hand_over(std::uint32_t before, std::uint32_t generation) {
     if (record.empty()) continue;
     inputs_.store_again(before);  // nothing waits there any more
     record.key() = stream_key(generation, stream);
+    record.mapped().generation = generation;
     open_.erase(record.key());
     open_.insert(std::move(record));
   }

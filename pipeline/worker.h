@@ -21,12 +21,14 @@
 #include <vector>
 
 #include "config/result.h"
+#include "pipeline/activity.h"
 #include "pipeline/checkpointer.h"
 #include "pipeline/chunk.h"
 #include "pipeline/clock.h"
 #include "pipeline/inputs.h"
 #include "pipeline/limit_notices.h"
 #include "pipeline/owned_fd.h"
+#include "pipeline/probation.h"
 #include "pipeline/wrapper.h"
 #include "rules/continuation.h"
 #include "rules/delta.h"
@@ -128,6 +130,8 @@ class Worker {
   // After run(): it ended because the state cannot be written any more, or what was read last could
   // not be committed.
   bool lost() const { return !durable_; }
+  // Any thread: what it does, for a watchdog.
+  const Activity& activity() const { return activity_; }
   // Any thread: everything that was there at the start has been counted and published.
   bool caught_up() const { return caught_up_; }
 
@@ -140,12 +144,13 @@ class Worker {
     bool pending = false;
     bool live = false;
     std::uint32_t target = 0;
-    rules::RecordOrigin origin;  // kept; a live one's is its event's
-    std::string file;            // origin.file, once it is kept
-    std::string_view line;       // live: the first line
-    std::string_view rest;       // live: the lines behind it, with their newlines
-    std::string text;            // kept: both, and room to read behind
-    std::size_t first = 0;       // kept: length of the first line
+    std::uint32_t generation = 0;  // that it is open in; it may have begun in one before
+    rules::RecordOrigin origin;    // kept; a live one's is its event's
+    std::string file;              // origin.file, once it is kept
+    std::string_view line;         // live: the first line
+    std::string_view rest;         // live: the lines behind it, with their newlines
+    std::string text;              // kept: both, and room to read behind
+    std::size_t first = 0;         // kept: length of the first line
     std::uint64_t lines = 0;
     bool suspect = false;  // may hold what is to be redacted: its text is kept as it was read
     bool full = false;     // over record_bytes: nothing more is kept
@@ -184,6 +189,15 @@ class Worker {
   void hand_over(std::uint32_t before, std::uint32_t generation);
   void finish_all(std::uint32_t generation);
   void evaluate(const rules::Event& event, metrics::TargetTotals& totals);
+  // worker_probation.cc
+  void begin_probation(const StateImage& image);
+  void end_probation();
+  void take(const Chunk& chunk) { probation_ ? count_singly(chunk) : count(chunk); }
+  void count_singly(const Chunk& chunk);
+  bool begin_record(OpenRecord& open);
+  std::string take_pieces(const Chunk& chunk);
+  void quarantine(const Attempt& condemned, std::uint64_t length, std::string text,
+                  std::uint64_t lines);
   void sum_up();
   bool write_and_publish();
   std::optional<CommitFailure> write_group();
@@ -218,6 +232,8 @@ class Worker {
   OpenRecord* last_open_ = nullptr;           // the one looked up last
   std::uint64_t last_key_ = 0;
   std::vector<Unwrapper> unwrappers_;  // by target
+  std::optional<Probation> probation_;
+  Activity activity_;
   metrics::Totals totals_;
   LimitNotices notices_;
   metrics::Registry* registry_ = nullptr;

@@ -67,6 +67,7 @@ bool Worker::take_carry(std::uint32_t generation, std::uint32_t target, std::uin
     if (!judged || open.pending) return false;
     open.judge = *judged;
     open.target = target;
+    open.generation = generation;
     open.lines = from.number();
     open.first = from.number();
     open.suspect = from.flag();

@@ -54,6 +54,7 @@ Result<std::vector<std::string>> Worker::restore(const StateImage& image) {
       return Error{"state: what waits for its rest in " + saved.file.path +
                    " cannot be understood"};
   }
+  begin_probation(image);
   return messages;
 }
 

@@ -103,6 +103,11 @@ constexpr OwnMetric kTable[] = {
      Counter,
      "Bytes of standard input that were dropped uncounted because the spool was full, or its disk.",
      {}},
+    {"logtally_quarantined_lines_total",
+     Counter,
+     "Lines that were skipped because the process had ended over them again and again; they are in "
+     "no other count of lines.",
+     {}},
     {"logtally_worker_restarts_total",
      Counter,
      "Times `logtally exec` started its worker again after it had ended.",
@@ -224,6 +229,7 @@ struct OwnMetrics::State {
         .Increment(static_cast<double>(spec.worker_restarts));
     spool_bytes = &gauge("logtally_spool_bytes", {});
     spool_dropped.emplace(counter("logtally_spool_dropped_bytes_total", {}));
+    quarantined.emplace(counter("logtally_quarantined_lines_total", {}));
     if (spec.engine_pid) engine.emplace(*spec.engine_pid);
     commit_duration = &durations->Add({}, kCommitBounds);
   }
@@ -367,6 +373,7 @@ struct OwnMetrics::State {
     }
     spool_bytes->Set(static_cast<double>(totals.spool_bytes));
     spool_dropped->raise_to(totals.spool_dropped_bytes);
+    quarantined->raise_to(totals.quarantined_lines);
     for (std::size_t i = 0; i < overflows.size(); ++i) overflows[i]->raise_to(totals.overflows[i]);
     assert(totals.redactions.size() == redactions.size());
     for (std::size_t i = 0; i < redactions.size(); ++i)
@@ -389,6 +396,7 @@ struct OwnMetrics::State {
   std::optional<EngineMemory> engine;
   prometheus::Gauge* spool_bytes = nullptr;
   std::optional<Follower> spool_dropped;
+  std::optional<Follower> quarantined;
   std::map<std::string_view, std::variant<CounterFamily*, GaugeFamily*, HistogramFamily*>> families;
   std::vector<std::vector<Follower>> targets;  // as kTargetFeeds
   std::vector<RuleCounters> rules;

@@ -75,6 +75,7 @@ struct Totals {
   std::vector<TableTotals> tables{};
   std::uint64_t spool_bytes = 0;  // now
   std::uint64_t spool_dropped_bytes = 0;
+  std::uint64_t quarantined_lines = 0;  // in no other count of lines
 };
 
 }  // namespace logtally::metrics

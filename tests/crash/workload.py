@@ -101,7 +101,7 @@ class Stream:
                     "duration_ms": r.randrange(5000), "success": r.random() < 0.8, "error_type": r.choice(["timeout", "denied"]),
                     "tokens_used": r.randrange(9000), "model_used": "kimi"}
         if which < 0.885:
-            return {"event": "long", "t": t, "size": LINE_BYTES + r.randrange(1, r.choice([9_000, 9_000, 300_000]))}
+            return {"event": "long", "t": t, "size": LINE_BYTES + r.choice([r.randrange(1, 4_500), r.randrange(4_500, 9_000), r.randrange(4_500, 300_000)])}
         if self.name == "app" and which < 0.97:
             item = "i%d" % r.randrange(40)
             if which < 0.93:
@@ -136,8 +136,23 @@ class Stream:
         for record in records:
             self.reference.count(self.name, record)
             data += self.render(record)
+            if record["event"] == "long" and self.random.random() < 0.2:
+                self.drip(data)
+                data = b""
         self.lines += len(records)
         self.put(data)
+
+    def drip(self, data):
+        """What it ends in is over the limit before it comes drop by drop: groups are committed, and kills come, in the middle of it.
+        What is left is short enough to be taken for a line by who has forgotten what stands before."""
+        rest = self.random.randrange(500, 4000)
+        self.put(data[:-rest])
+        begin = self.random.randrange(4, 12)
+        for i in range(begin):
+            part = data[len(data) - rest + rest * i // begin:len(data) - rest + rest * (i + 1) // begin]
+            self.journal.write(part)
+            os.write(self.fd, part)
+            time.sleep(0.03)
 
     def batch(self, count):
         self.write([self.make() for _ in range(count)])
@@ -163,7 +178,11 @@ class Stream:
         self.shift()
         if self.rotation == "copytruncate":
             shutil.copyfile(self.path, f"{self.path}.1")
-            os.ftruncate(self.fd, 0)
+            size = os.path.getsize(self.path)
+            if size < 200_000 and self.random.random() < 0.5:
+                self.grow_at_once(size)
+            else:
+                os.ftruncate(self.fd, 0)
         else:
             self.path.rename(f"{self.path}.1")
             for _ in range(self.random.randrange(3)):  # writers reopen late
@@ -178,6 +197,20 @@ class Stream:
             self.compress(f"{self.path}.1")
         elif os.path.exists(f"{self.path}.2") and self.random.random() < 0.5:
             self.compress(f"{self.path}.2")  # delaycompress
+
+    def grow_at_once(self, size):
+        """Truncated, and longer than before when anybody looks: only what stands in it tells."""
+        data, records = b"", []
+        while len(data) <= size:
+            records.append(self.make())
+            data += self.render(records[-1])
+        for record in records:
+            self.reference.count(self.name, record)
+        self.lines += len(records)
+        self.journal.write(data)
+        os.ftruncate(self.fd, 0)
+        while data:
+            data = data[os.write(self.fd, data):]
 
     @staticmethod
     def compress(path):
