@@ -3,24 +3,8 @@
 #include <algorithm>
 
 namespace logtally::pipeline {
-namespace {
-
-constexpr std::uint32_t kDeathsAtOnePosition = 2;
-
-}  // namespace
-
 bool Probation::wanted(const StateImage& image) {
-  return std::any_of(image.generations.begin(), image.generations.end(),
-                     [&](const SavedGeneration& one) {
-                       if (one.crashes.attempt || one.crashes.count >= kDeathsAtOnePosition)
-                         return true;
-                       return std::any_of(image.condemned.begin(), image.condemned.end(),
-                                          [&](const Attempt& condemned) {
-                                            return condemned.generation == one.file.number &&
-                                                   (condemned.what == Attempt::What::record ||
-                                                    condemned.offset >= one.file.counted);
-                                          });
-                     });
+  return image.deaths >= kDeathsBefore || !image.condemned.empty();
 }
 
 std::optional<Attempt> condemned_by(const Crashes& crashes, std::uint32_t generation) {

@@ -1,8 +1,8 @@
-// Probation: after the process has died more than once without getting anywhere, it goes line by
-// line and notes each before it is counted (Attempt). A line during which it died kDeaths times in
-// a row is condemned: it is skipped and kept in quarantine. So a line that ends the process costs
-// four deaths (two until probation, two alone) and then itself, and deaths from outside (kill -9,
-// no memory) cost nothing: they would have to hit the same line twice.
+// Probation: after the process has died twice in a row, it goes line by line until what is there is
+// counted, and notes each before it is counted (Attempt). A line during which it died kDeaths times
+// in a row is condemned: it is skipped and kept in quarantine. So a line that ends the process
+// costs four deaths (two until probation, two alone) and then itself, and deaths from outside (kill
+// -9, no memory) cost nothing: they would have to hit the same line twice.
 //
 // Lives on the worker thread.
 #pragma once
@@ -19,7 +19,8 @@ namespace logtally::pipeline {
 
 class Probation {
  public:
-  static constexpr std::uint32_t kDeaths = 2;  // as well as those at one position before
+  static constexpr std::uint32_t kDeathsBefore = 2;  // in a row
+  static constexpr std::uint32_t kDeaths = 2;        // during one line
 
   // Whether what an earlier process left calls for it.
   static bool wanted(const StateImage& image);

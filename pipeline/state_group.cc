@@ -345,6 +345,9 @@ Outcome StateStore::load(StateImage& image, std::string& clean, std::string& boo
         if (key == "uuid") image.uuid = value;
         if (key == "clean") clean = value;
         if (key == "boot_id") boot = value;
+        if (key == "deaths")
+          image.deaths = static_cast<std::uint32_t>(std::strtoul(value.c_str(), nullptr, 10));
+        if (key == "attempt") lone_attempt_ = value;
         if (key == "starts") starts_ = std::strtoull(value.c_str(), nullptr, 10);
         for (std::size_t at = 0, end = 0;
              key == "targets" && (end = value.find('\n', at)) != std::string::npos; at = end + 1)

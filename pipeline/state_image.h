@@ -115,9 +115,10 @@ struct StateImage {
   rules::EventClock::Saved clock{};
   std::vector<std::string> targets;          // names of those that were followed
   std::vector<SavedGeneration> generations;  // by number
-  std::vector<Attempt> condemned;            // what is not to be counted any more
-  std::vector<FamilyRow> families;           // by id
-  std::vector<SeriesRow> series;             // by family and number
+  std::uint32_t deaths = 0;  // ends in a row that were not in order, on this boot of the machine
+  std::vector<Attempt> condemned;   // what is not to be counted any more
+  std::vector<FamilyRow> families;  // by id
+  std::vector<SeriesRow> series;    // by family and number
   std::vector<CappedRow> capped;
   std::vector<FamilyRow> memories;     // by id
   std::vector<MemoryRow> memory_rows;  // by table and use

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <system_error>
@@ -16,6 +17,7 @@
 #include <fmt/core.h>
 
 #include "pipeline/probation.h"
+#include "pipeline/spool_source.h"
 #include "pipeline/state_schema.h"
 #include "pipeline/state_statements.h"
 
@@ -359,39 +361,71 @@ Outcome StateStore::begin_use(StateImage& image, bool clean, bool same_boot) {
     if (auto failed = put_meta("boot_id", options_.boot_id)) return failed;
     if (auto failed = put_meta("starts", std::to_string(starts_))) return failed;
     if (!clean && !same_boot) return std::nullopt;  // the machine went down: no line does that
-    // The process died. Whichever place did it, it is one of those where reading stood.
-    Group group(*this);
-    for (SavedGeneration& saved : image.generations) {
-      const Crashes before = saved.crashes;
-      if (clean) {
-        saved.crashes = {};
-      } else if (saved.file.life != Life::finished || before.attempt ||
-                 (died && died->generation == saved.file.number)) {
-        saved.crashes = after_death(before, saved.file, died);
-      }
-      if (const auto condemned = condemned_by(saved.crashes, saved.file.number)) {
-        std::erase_if(image.condemned,
-                      [&](const Attempt& one) { return one.same_place(*condemned); });
-        image.condemned.push_back(*condemned);
-        group.quarantine({.generation = condemned->generation,
-                          .offset = condemned->offset,
-                          .length = 0,
-                          .bytes = std::to_string(condemned->to_column())},
-                         options_.wall_ns);
-        saved.crashes = {};
-      }
-      if (saved.crashes != before)
-        group.advance(saved.file.counted, saved.file.shipped, saved.file, saved.carry,
-                      saved.crashes);
-    }
-    if (group.failed_) return Failure{.code = SQLITE_ERROR, .text = group.failed_->text};
-    return std::nullopt;
+    image.deaths = clean ? 0 : image.deaths + 1;
+    if (auto failed = put_meta("deaths", std::to_string(image.deaths))) return failed;
+    return note_deaths(image, clean ? std::nullopt : died);
   };
   auto failed = written();
   options_.at("commit use");
   if (!failed) failed = statements_->commit.run();
   if (failed) static_cast<void>(database_.run(schema::kRollback));
   return failed;
+}
+
+// Whichever place the process died at, it is one of those where reading stood.
+Outcome StateStore::note_deaths(StateImage& image, const std::optional<Attempt>& died) {
+  Group group(*this);
+  const auto condemn = [&](const Attempt& condemned) {
+    std::erase_if(image.condemned, [&](const Attempt& one) { return one.same_place(condemned); });
+    image.condemned.push_back(condemned);
+    group.quarantine({.generation = condemned.generation,
+                      .offset = condemned.offset,
+                      .length = 0,
+                      .bytes = std::to_string(condemned.to_column())},
+                     options_.wall_ns);
+  };
+  bool has_row = false;
+  for (SavedGeneration& saved : image.generations) {
+    const Crashes before = saved.crashes;
+    const bool was_here = died && died->generation == saved.file.number;
+    has_row = has_row || was_here;
+    if (image.deaths == 0) {
+      saved.crashes = {};
+    } else if (saved.file.life != Life::finished || before.attempt || was_here) {
+      saved.crashes = after_death(before, saved.file, died);
+    }
+    if (const auto condemned = condemned_by(saved.crashes, saved.file.number)) {
+      condemn(*condemned);
+      saved.crashes = {};
+    }
+    if (saved.crashes != before)
+      group.advance(saved.file.counted, saved.file.shipped, saved.file, saved.carry, saved.crashes);
+  }
+  // A segment of the spool has a row once something of it was counted. (A file has one before.)
+  std::string lone;
+  if (died && !has_row && is_of_spool(died->generation)) {
+    StoredGeneration segment;
+    segment.number = died->generation;
+    Crashes before;
+    const std::size_t blank = lone_attempt_.find(' ');
+    if (blank != std::string::npos) {
+      before.attempt = std::strtoull(lone_attempt_.c_str(), nullptr, 10);
+      before.count =
+          static_cast<std::uint32_t>(std::strtoul(lone_attempt_.c_str() + blank, nullptr, 10));
+    }
+    const Crashes after = after_death(before, segment, died);
+    if (const auto condemned = condemned_by(after, segment.number)) {
+      condemn(*condemned);
+    } else {
+      lone = fmt::format("{} {}", *after.attempt, after.count);
+    }
+  }
+  if (lone != lone_attempt_) {
+    if (auto failed = put_meta("attempt", lone)) return failed;
+    lone_attempt_ = std::move(lone);
+  }
+  if (group.failed_) return Failure{.code = SQLITE_ERROR, .text = group.failed_->text};
+  return std::nullopt;
 }
 
 std::optional<CommitFailure> StateStore::commit(const std::function<void(Group&)>& fill) {

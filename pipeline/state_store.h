@@ -151,6 +151,7 @@ class StateStore {
   sqlite::Outcome prepare();
   sqlite::Outcome load(StateImage& image, std::string& clean, std::string& boot);
   sqlite::Outcome load_condemned(std::vector<Attempt>& condemned);
+  sqlite::Outcome note_deaths(StateImage& image, const std::optional<pipeline::Attempt>& died);
   sqlite::Outcome begin_use(StateImage& image, bool clean, bool same_boot);
   sqlite::Outcome put_meta(std::string_view key, std::string_view value);
   sqlite::Outcome put_progress(std::uint64_t groups, std::uint32_t next_generation,
@@ -174,6 +175,7 @@ class StateStore {
   sqlite::Database database_;
   std::unique_ptr<Statements> statements_;
   std::string uuid_;
+  std::string lone_attempt_;  // as stored: of a segment of the spool that has no row yet
   std::uint64_t starts_ = 0;  // how often the file was taken into use, this time included
   std::uint64_t groups_ = 0;  // in the file, as far as is known
   bool doubtful_ = false;     // a commit failed: the file is closed

@@ -88,6 +88,7 @@ TEST_CASE("own metrics: every label set that is known beforehand is there at 0")
     CHECK(has(text, "logtally_commit_failures_total{reason=\"" + reason + "\"} 0"));
   }
   CHECK(has(text, "logtally_commit_duration_seconds_bucket{le=\"+Inf\"} 0"));
+  CHECK(has(text, "logtally_quarantined_lines_total 0"));
   CHECK(has(text, "logtally_commit_duration_seconds_count 0"));
   CHECK(has(text, "logtally_scrape_duration_seconds 0"));
   CHECK(has(text, "logtally_config_last_reload_successful 0"));
