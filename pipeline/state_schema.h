@@ -88,6 +88,7 @@ CREATE TABLE quarantine(
 )"};
 inline constexpr int kVersion = static_cast<int>(kMigrations.size());
 
+inline constexpr const char* kCheckAll = "PRAGMA integrity_check(1)";
 inline constexpr const char* kVersionOf = "PRAGMA user_version";
 inline const std::string kSetVersion = "PRAGMA user_version = ";
 inline const std::string kMostPages = "PRAGMA max_page_count = ";

@@ -8,7 +8,6 @@
 #include <cassert>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <system_error>
@@ -16,8 +15,6 @@
 
 #include <fmt/core.h>
 
-#include "pipeline/probation.h"
-#include "pipeline/spool_source.h"
 #include "pipeline/state_schema.h"
 #include "pipeline/state_statements.h"
 
@@ -30,7 +27,9 @@ using sqlite::Outcome;
 constexpr int kSnapshots = 3;
 constexpr int kLogFrames = 1000;  // of 4 KiB: then the log moves into the database
 
-constexpr const char* kAttemptName = "state.attempt";
+// There after a group that could not be written because the file is damaged: then the check of
+// every start, which is quick, was not enough.
+constexpr const char* kSuspectName = "state.suspect";
 
 std::string snapshot_name(int which) { return fmt::format("snapshot.{}.db", which); }
 
@@ -212,6 +211,13 @@ StateStore::Trial StateStore::try_open() {
     }
     if (version <= 0) return Failure{.code = SQLITE_CORRUPT, .text = "it is no state"};
     if (auto failed = database_.check()) return failed;
+    if (exists(directory_.file(kSuspectName))) {
+      std::string answer;
+      if (auto failed = database_.ask(schema::kCheckAll, answer)) return failed;
+      if (answer != "ok")
+        return Failure{.code = SQLITE_CORRUPT, .text = answer.substr(0, answer.find('\n'))};
+      ::unlink(directory_.file(kSuspectName).c_str());
+    }
     if (auto failed = migrate(static_cast<int>(version))) return failed;
     if (auto failed = prepare()) {
       // The statements are right; what they speak of is not there.
@@ -278,6 +284,7 @@ Result<void> StateStore::put_aside(std::vector<std::string>& messages) {
     if (::rename((database_path() + suffix).c_str(), (to + suffix).c_str()) != 0 && errno != ENOENT)
       return Error{"cannot put " + database_path() + suffix + " aside: " + reason(errno)};
   }
+  ::unlink(directory_.file(kSuspectName).c_str());
   messages.push_back("state: the damaged database is kept as " + to);
   return {};
 }
@@ -339,93 +346,11 @@ Result<StateStore::Opened> StateStore::open(StateOptions options) {
         ::unlink(store.directory_.file(snapshot_name(which)).c_str());
     }
   }
+  store.snapshot_groups_ =
+      exists(store.directory_.file(snapshot_name(1))) ? opened.image.groups : ~std::uint64_t{0};
   if (auto failed = store.begin_use(opened.image, opened.clean, opened.same_boot))
     return Error{fmt::format("cannot use the state in {}: {}", path, failed->text)};
   return opened;
-}
-
-// From now on the file is in use: an end without close() is an unclean one.
-Outcome StateStore::begin_use(StateImage& image, bool clean, bool same_boot) {
-  uuid_ = image.uuid;
-  groups_ = image.groups;
-  next_generation_ = image.next_generation;
-  clock_ = image.clock;
-  snapshot_groups_ = exists(directory_.file(snapshot_name(1))) ? groups_ : ~std::uint64_t{0};
-  const std::optional<Attempt> died =
-      clean ? std::nullopt : read_attempt(directory_.file(kAttemptName), starts_);
-  ++starts_;
-  options_.at("begin use");
-  if (auto failed = statements_->begin.run()) return failed;
-  const auto written = [&]() -> Outcome {
-    if (auto failed = put_meta("clean", "0")) return failed;
-    if (auto failed = put_meta("boot_id", options_.boot_id)) return failed;
-    if (auto failed = put_meta("starts", std::to_string(starts_))) return failed;
-    if (!clean && !same_boot) return std::nullopt;  // the machine went down: no line does that
-    image.deaths = clean ? 0 : image.deaths + 1;
-    if (auto failed = put_meta("deaths", std::to_string(image.deaths))) return failed;
-    return note_deaths(image, clean ? std::nullopt : died);
-  };
-  auto failed = written();
-  options_.at("commit use");
-  if (!failed) failed = statements_->commit.run();
-  if (failed) static_cast<void>(database_.run(schema::kRollback));
-  return failed;
-}
-
-// Whichever place the process died at, it is one of those where reading stood.
-Outcome StateStore::note_deaths(StateImage& image, const std::optional<Attempt>& died) {
-  Group group(*this);
-  const auto condemn = [&](const Attempt& condemned) {
-    std::erase_if(image.condemned, [&](const Attempt& one) { return one.same_place(condemned); });
-    image.condemned.push_back(condemned);
-    group.quarantine({.generation = condemned.generation,
-                      .offset = condemned.offset,
-                      .length = 0,
-                      .bytes = std::to_string(condemned.to_column())},
-                     options_.wall_ns);
-  };
-  bool has_row = false;
-  for (SavedGeneration& saved : image.generations) {
-    const Crashes before = saved.crashes;
-    const bool was_here = died && died->generation == saved.file.number;
-    has_row = has_row || was_here;
-    if (image.deaths == 0) {
-      saved.crashes = {};
-    } else if (saved.file.life != Life::finished || before.attempt || was_here) {
-      saved.crashes = after_death(before, saved.file, died);
-    }
-    if (const auto condemned = condemned_by(saved.crashes, saved.file.number)) {
-      condemn(*condemned);
-      saved.crashes = {};
-    }
-    if (saved.crashes != before)
-      group.advance(saved.file.counted, saved.file.shipped, saved.file, saved.carry, saved.crashes);
-  }
-  // A segment of the spool has a row once something of it was counted. (A file has one before.)
-  std::string lone;
-  if (died && !has_row && is_of_spool(died->generation)) {
-    StoredGeneration segment;
-    segment.number = died->generation;
-    Crashes before;
-    const std::size_t blank = lone_attempt_.find(' ');
-    if (blank != std::string::npos) {
-      before.attempt = std::strtoull(lone_attempt_.c_str(), nullptr, 10);
-      before.count =
-          static_cast<std::uint32_t>(std::strtoul(lone_attempt_.c_str() + blank, nullptr, 10));
-    }
-    const Crashes after = after_death(before, segment, died);
-    if (const auto condemned = condemned_by(after, segment.number)) {
-      condemn(*condemned);
-    } else {
-      lone = fmt::format("{} {}", *after.attempt, after.count);
-    }
-  }
-  if (lone != lone_attempt_) {
-    if (auto failed = put_meta("attempt", lone)) return failed;
-    lone_attempt_ = std::move(lone);
-  }
-  if (group.failed_) return Failure{.code = SQLITE_ERROR, .text = group.failed_->text};
-  return std::nullopt;
 }
 
 std::optional<CommitFailure> StateStore::commit(const std::function<void(Group&)>& fill) {
@@ -454,6 +379,12 @@ std::optional<CommitFailure> StateStore::commit(const std::function<void(Group&)
     options_.at("commit");
     if (const auto failed = statements_->commit.run()) why = of_failure(*failed);
   }
+  if (why && why->reason == CommitFailure::Reason::corrupt) {
+    // It will not heal, and a copy from before can take its place: the next start looks closer.
+    const OwnedFd suspect(::open(directory_.file(kSuspectName).c_str(),
+                                 O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    why->final = static_cast<bool>(suspect);
+  }
   if (why) {
     if (why->final) {
       static_cast<void>(database_.run(schema::kRollback));
@@ -474,10 +405,6 @@ std::optional<CommitFailure> StateStore::commit(const std::function<void(Group&)
     static_cast<void>(database_.checkpoint(sqlite::Database::Checkpoint::passive));
   }
   return std::nullopt;
-}
-
-Result<AttemptNote> StateStore::note_attempts() const {
-  return AttemptNote::open(directory_.file(kAttemptName), starts_);
 }
 
 // After a commit that failed: what is in the file?

@@ -5,6 +5,7 @@
 //
 //   state.db, -wal     the database
 //   state.lock         held by the process that uses the directory, with its number
+//   state.suspect      a group could not be written because the file is damaged
 //   state.attempt      what is being counted, while that is noted (Attempt)
 //   snapshot.1.db ..3  copies from before, the first is the newest
 //   state.db.corrupt-* a damaged file that was put aside

@@ -113,7 +113,7 @@ void Worker::quarantine(const Attempt& condemned, std::uint64_t length, std::str
   }
   options_.checkpoints->quarantine({.generation = condemned.generation,
                                     .offset = condemned.offset,
-                                    .length = length,
+                                    .length = std::max<std::uint64_t>(length, 1),
                                     .bytes = std::string(kept.substr(0, kMostKept))});
   inputs_.store_again(condemned.generation);
   totals_.quarantined_lines += lines;

@@ -179,7 +179,7 @@ class Stream:
         if self.rotation == "copytruncate":
             shutil.copyfile(self.path, f"{self.path}.1")
             size = os.path.getsize(self.path)
-            if size < 200_000 and self.random.random() < 0.5:
+            if size < 2_000_000 and self.random.random() < 0.5:
                 self.grow_at_once(size)
             else:
                 os.ftruncate(self.fd, 0)
