@@ -359,6 +359,58 @@ TEST_CASE("state store: refuses directories that are none, and databases of late
         std::string::npos);
 }
 
+TEST_CASE("state store: damage that only a group meets is known to the next start") {
+  const ScratchDir directory;
+  Writer writer;
+  {
+    auto first = opened(in(directory / "s"));
+    commit(*first.store, writer, 0);
+    REQUIRE(first.store->snapshot().has_value());
+    REQUIRE(first.store->close().has_value());
+  }
+  const std::string before = described(opened(in(directory / "s")).image);
+  opened(in(directory / "s")).store->close().value();
+  // An empty page of a table where an index has its root: no quick look finds that.
+  const auto root_of = [&](const char* name) {
+    sqlite::Database database;
+    REQUIRE_FALSE(database.open(directory / "s/state.db", sqlite::Open::existing));
+    std::int64_t page = 0;
+    const std::string question =
+        fmt::format("SELECT rootpage FROM sqlite_master WHERE name = '{}'", name);
+    REQUIRE_FALSE(database.ask(question.c_str(), page));
+    return static_cast<off_t>(page - 1) * 4096;
+  };
+  const off_t from = root_of("batch");
+  const off_t to = root_of("skill_invocations_skill_name");
+  std::string page(4096, '\0');
+  const OwnedFd file(::open((directory / "s/state.db").c_str(), O_RDWR));
+  REQUIRE(::pread(file.get(), page.data(), page.size(), from) == 4096);
+  REQUIRE(::pwrite(file.get(), page.data(), page.size(), to) == 4096);
+  {
+    auto second = opened(in(directory / "s"));
+    CHECK(second.found == StateStore::Found::state);
+    std::optional<CommitFailure> failed;
+    for (std::uint64_t number = 1; !failed && number < 20; ++number)
+      failed = second.store->commit([&](StateStore::Group& group) { writer(group, number); });
+    REQUIRE(failed);
+    CHECK(failed->reason == CommitFailure::Reason::corrupt);
+    CHECK(failed->final);
+  }
+  SECTION("a snapshot takes its place") {
+    {
+      const auto third = opened(in(directory / "s"));
+      CHECK(third.found == StateStore::Found::snapshot);
+      CHECK(described(third.image) == before);
+    }
+    CHECK(opened(in(directory / "s")).found == StateStore::Found::state);
+  }
+  SECTION("or it is refused") {
+    std::filesystem::remove(directory / "s/snapshot.1.db");
+    CHECK(why_not(in(directory / "s")).find("is damaged") != std::string::npos);
+    CHECK(why_not(in(directory / "s")).find("is damaged") != std::string::npos);
+  }
+}
+
 TEST_CASE("state store: crashes at one place are counted, others begin anew") {
   const ScratchDir directory;
   Writer writer;
