@@ -10,7 +10,7 @@
 namespace logtally::pipeline {
 namespace {
 
-constexpr std::uint8_t kVersion = 2;  // 1: without the size of what was seen
+constexpr std::uint8_t kVersion = 2;  // 1: without size and time of what was seen
 
 class Writer {
  public:
@@ -39,6 +39,7 @@ class Writer {
     number(static_cast<std::uint8_t>(marks.ladder.size()));
     for (const Mark& rung : marks.ladder) mark(rung);
     number(marks.size);
+    number(marks.modified_ns);
   }
 
   std::string out;
@@ -110,7 +111,10 @@ class Parser {
               (marks.ladder.empty() || marks.ladder.back().offset < rung.offset));
       marks.ladder.push_back(rung);
     }
-    if (version >= 2) marks.size = number<std::uint64_t>();
+    if (version >= 2) {
+      marks.size = number<std::uint64_t>();
+      marks.modified_ns = number<std::int64_t>();
+    }
     return marks;
   }
   void require(bool valid) { good_ = good_ && valid; }

@@ -74,6 +74,8 @@ struct Marks {
                              // kRungs, the highest ones
   std::uint64_t size = 0;    // the most that the file was seen with; 0: nobody knows, or compressed
 
+  std::int64_t modified_ns = 0;  // as it was last seen; 0: nobody knows
+
   friend bool operator==(const Marks&, const Marks&) = default;
 };
 
@@ -109,7 +111,7 @@ struct StoredGeneration {
   friend bool operator==(const StoredGeneration&, const StoredGeneration&) = default;
 };
 
-// Exactly back and forth. Little-endian, the first byte is the version; 72 bytes and 24 for each
+// Exactly back and forth. Little-endian, the first byte is the version; 80 bytes and 24 for each
 // rung, or 90 and the texts more.
 std::string to_bytes(const Marks& marks);
 std::string to_bytes(const StoredGeneration& generation);

@@ -109,6 +109,7 @@ bool Tail::held_back(const Generation& generation) const {
 std::optional<Chunk> Tail::read_generation(Generation& generation) {
   generation.queued = false;
   if (!generation.fd && !open_file(generation)) {
+    if (generation.over || generation.queued) return std::nullopt;  // another has its file now
     if (!options_.follow || generation.retiring) give_up(generation);
     return std::nullopt;
   }
@@ -117,12 +118,22 @@ std::optional<Chunk> Tail::read_generation(Generation& generation) {
   const Head& head = generation.cursor.marks.head;
   if (options_.follow && generation.cursor.searched == 0 && head.length > 0 &&
       generation.container == Container::plain && begins_like(generation.bytes(), head) != true) {
+    generation.known_size = generation.proven_size;
     restart(generation, status_of(generation.fd).size);  // before a byte of it was read
+    return std::nullopt;
+  }
+  if (status_of(generation.fd).size > 0 && look_beside(generation)) {
+    enqueue(generation);
     return std::nullopt;
   }
   const bool all = !options_.follow || generation.grace_over;
   const Lines lines = reader_.read(generation.bytes(), generation.cursor,
                                    all ? LineReader::Rest::is_a_line : LineReader::Rest::waits);
+  const bool same = lines.status != Lines::Status::changed;
+  if (same) {
+    generation.proven_size = generation.known_size;
+    generation.proven_ns = generation.modified_ns;
+  }
   switch (lines.status) {
     case Lines::Status::lines:
     case Lines::Status::more:
@@ -134,12 +145,27 @@ std::optional<Chunk> Tail::read_generation(Generation& generation) {
       return at_end(generation);
     case Lines::Status::changed:
       if (generation.container != Container::plain) return failed(generation, EBADMSG);
+      generation.known_size = generation.proven_size;  // since then it may be the new content's
       restart(generation, status_of(generation.fd).size);
       return std::nullopt;
     case Lines::Status::failed:
       return failed(generation, lines.error);
   }
   return std::nullopt;
+}
+
+// It was empty when it was first seen, and has bytes now. It may have had others in between, which
+// were copied and truncated: once, that is looked for. True: there were.
+bool Tail::look_beside(Generation& generation) {
+  if (!options_.follow || !generation.was_empty || generation.cursor.searched > 0 ||
+      std::exchange(generation.looked_beside, true))
+    return false;
+  const std::uint32_t last =
+      bridge(generation.home, generation.target, generation.predecessor, generation.id);
+  take_head(generation);
+  if (std::exchange(generation.predecessor, last) == last) return false;
+  touch(generation);
+  return true;
 }
 
 std::optional<Chunk> Tail::at_end(Generation& generation) {
@@ -189,7 +215,7 @@ bool Tail::succeed_unread(Generation& generation) {
   for (const auto& [number, other] : generations_) {
     if (other->predecessor == generation.number) successors.push_back(other.get());
   }
-  const std::uint32_t last = bridge(generation.home, generation.target, generation.number);
+  const std::uint32_t last = bridge(generation.home, generation.target, generation.number, {});
   if (last == generation.number) return false;
   for (Generation* const successor : successors) {
     successor->predecessor = last;

@@ -135,6 +135,7 @@ class Tail {
   // tail.cc: reading
   bool held_back(const Generation& generation) const;
   std::optional<Chunk> read_generation(Generation& generation);
+  bool look_beside(Generation& generation);
   std::optional<Chunk> at_end(Generation& generation);
   std::optional<Chunk> failed(Generation& generation, int error);
   bool succeed_unread(Generation& generation);
@@ -160,6 +161,7 @@ class Tail {
   void start(const Sighting& sighting, Slot& slot, std::uint32_t predecessor);
   Generation& add(std::uint32_t target, const std::string& path, const FileId& id);
   void adopt(const Sighting& sighting, Slot& slot);
+  void settle(Generation& generation);
   void lose_path(Slot& slot);
   void retire(Generation& generation);
   void restart(Generation& generation, std::uint64_t size);
@@ -172,20 +174,24 @@ class Tail {
     std::uint32_t of = kNoGeneration;  // a copy: whose
   };
   Kin kinship(const std::string& path, const FileId& id, std::optional<Opened>& file);
-  Kin::Kind compare(Generation& generation, const std::string& path, const Bytes& bytes);
+  Kin::Kind compare(Generation& generation, const std::string& path, const Opened& file);
   bool is_a_copy(const Sighting& sighting, Slot& slot);
   bool at_home(const Generation& generation) const;
   bool exists(const Generation& generation) const;
+  bool stands(const Generation& generation) const;
   bool move_to_copy(Generation& generation);
   void take_copy(Generation& generation, const std::string& path, const FileId& id, Opened file);
 
   // tail_missed.cc: what was rotated before anybody saw it
   struct Missed;
-  std::uint32_t bridge(const std::string& path, std::uint32_t target, std::uint32_t previous);
+  std::uint32_t bridge(const std::string& path, std::uint32_t target, std::uint32_t previous,
+                       const FileId& present);
   std::vector<Missed> missed_since(const std::string& path, std::uint32_t target,
-                                   const Generation& before, bool& stale);
-  bool is_being_copied(const Sibling& sibling, const Opened& file, const std::string& path,
-                       const std::vector<Sibling>& siblings) const;
+                                   const Generation& before, const FileId& present, bool& stale,
+                                   bool& none_known);
+  bool is_being_copied(const std::string& path, const Opened& file) const;
+  bool is_being_copied(const std::string& path, const Opened& file,
+                       const std::string& original) const;
   void add_named(const std::string& path, std::uint32_t target,
                  std::vector<Sibling>& siblings) const;
 
@@ -213,6 +219,7 @@ class Tail {
   void touch(Generation& generation);
   Generation* find(std::uint32_t generation) const;
   Generation* find(const FileId& id) const;
+  Generation* find_like(const FileId& id) const;  // as well as an earlier run has known it
 
   struct IdHash {
     std::size_t operator()(const FileId& id) const noexcept {
@@ -251,6 +258,7 @@ class Tail {
   std::size_t open_files_ = 0;
   std::size_t reads_since_look_ = 0;
   bool scan_wanted_ = true;
+  bool scanning_ = false;   // what was seen in this scan is there
   bool look_soon_ = false;  // something is not decided
   bool polling_ = false;    // some file or directory cannot be watched
   bool said_polling_ = false;

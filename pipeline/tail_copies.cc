@@ -48,9 +48,22 @@ bool Tail::at_home(const Generation& generation) const {
 }
 
 bool Tail::exists(const Generation& generation) const {
-  if (generation.seen_scan == scans_) return true;
-  if (generation.fd && status_of(generation.fd).links > 0) return true;
+  if (generation.fd && generation.container == Container::plain)
+    return status_of(generation.fd).links > 0;
+  if (scanning_ && generation.seen_scan == scans_) return true;
   return !find_beside(generation.home, generation.id).path.empty();
+}
+
+// Does its file still exist, and hold what was read of it?
+bool Tail::stands(const Generation& generation) const {
+  if (!exists(generation)) return false;
+  if (generation.container != Container::plain) return true;
+  OwnedFd found;
+  if (!generation.fd) found = open_to_read(find_beside(generation.home, generation.id).path);
+  const int fd = generation.fd ? generation.fd.get() : found.get();
+  if (fd < 0) return true;
+  const auto facts = facts_of(fd, generation.cursor.marks, ContentFacts::Occasion::watching);
+  return !facts || judge(*facts) == Content::same;
 }
 
 // Does a file that nobody knew hold what a generation holds that this may be a copy, or the
@@ -74,7 +87,7 @@ Tail::Kin Tail::kinship(const std::string& path, const FileId& id, std::optional
       if (generation->cursor.marks.head.length == 0) continue;
       if (!file) file = Opened::open(path, id);
       if (!file) return {.kind = errno == ENOENT ? Kin::Kind::gone : Kin::Kind::stranger};
-      const Kin::Kind kind = compare(*generation, path, file->bytes());
+      const Kin::Kind kind = compare(*generation, path, *file);
       if (kind == Kin::Kind::stranger) continue;
       result.kind = kind;
       if (kind == Kin::Kind::undecided) continue;
@@ -95,7 +108,8 @@ Tail::Kin Tail::kinship(const std::string& path, const FileId& id, std::optional
 // what is at home may be copied and truncated, and a compressor works beside its plain file.
 // Undecided: it is the same as far as it goes, but shorter. Somebody is still writing it, or it was
 // made before the last words that were read.
-Tail::Kin::Kind Tail::compare(Generation& generation, const std::string& path, const Bytes& bytes) {
+Tail::Kin::Kind Tail::compare(Generation& generation, const std::string& path, const Opened& file) {
+  const Bytes bytes = file.bytes();
   const Marks& marks = generation.cursor.marks;
   const bool compressed = container_of_name(path) != Container::plain;
   const bool unread = marks.tail.offset == 0;
@@ -103,9 +117,18 @@ Tail::Kin::Kind Tail::compare(Generation& generation, const std::string& path, c
   if (!facts || facts->head == ContentFacts::Head::differs ||
       facts->tail == ContentFacts::Tail::differs || facts->ladder == ContentFacts::Ladder::differs)
     return Kin::Kind::stranger;
+  if (unread && !compressed && at_home(generation)) {  // what it holds is to be seen there
+    const OwnedFd present = open_to_read(generation.home);
+    const std::uint64_t size = status_of(file.fd).size;
+    const bool truncated = !present || begins_like(present.get(), marks.head) != true;
+    const bool same = truncated
+                          ? marks.head.length >= kMarkBytes
+                          : size >= kMarkBytes && same_bytes(bytes, present.get(), size) == true;
+    return same ? Kin::Kind::copy : Kin::Kind::stranger;
+  }
   const bool form = is_compressed_form(path, generation.path);
   const bool home = !unread && at_home(generation);
-  if (!home && !form && exists(generation)) return Kin::Kind::stranger;
+  if (!home && !form && stands(generation)) return Kin::Kind::stranger;
   if (facts->tail == ContentFacts::Tail::beyond_end) {
     const bool evidence =
         facts->head == ContentFacts::Head::equal || facts->ladder == ContentFacts::Ladder::equal;
@@ -134,20 +157,30 @@ bool Tail::is_a_copy(const Sighting& sighting, Slot& slot) {
       slot.undecided_since = {};
       return true;
     case Kin::Kind::stranger:
-      return false;
+      if (!file) file = Opened::open(sighting.path, sighting.observed.id);
+      if (!file || !is_being_copied(sighting.path, *file)) return false;
+      if (slot.undecided_since.count() == 0) slot.undecided_since = options_.clock.steady();
+      look_soon_ =
+          look_soon_ || options_.clock.steady() - slot.undecided_since < options_.rotate_grace;
+      return true;
     case Kin::Kind::gone:  // renamed since: the next look finds it
       scan_wanted_ = true;
       return true;
     case Kin::Kind::undecided:
-      break;
+      if (!file || !is_being_copied(sighting.path, *file)) break;
+      if (slot.undecided_since.count() == 0) slot.undecided_since = options_.clock.steady();
+      look_soon_ =
+          look_soon_ || options_.clock.steady() - slot.undecided_since < options_.rotate_grace;
+      return true;
   }
   const auto now = options_.clock.steady();
   if (slot.undecided_since.count() == 0 || slot.undecided_size != sighting.observed.size) {
     slot.undecided_since = now;
     slot.undecided_size = sighting.observed.size;
   }
-  look_soon_ = now - slot.undecided_since < options_.rotate_grace;
-  return look_soon_;
+  const bool wait = now - slot.undecided_since < options_.rotate_grace;
+  look_soon_ = look_soon_ || wait;
+  return wait;
 }
 
 // Reads on in the copy, or the compressed form, that holds what the generation held.

@@ -44,7 +44,13 @@ bool Tail::open_file(Generation& generation) {
   if (error == 0) return true;
   if (options_.follow && generation.rotated && (error == ENOENT || error == ESTALE)) {
     const Found found = find_beside(generation.home, generation.id);
-    if (!found.path.empty() && take_file(generation, found.path, found.id) == 0) return true;
+    const int again = found.path.empty() ? ENOENT : take_file(generation, found.path, found.id);
+    if (again == 0) return true;
+    if (again == ESTALE && generation.unverified) {  // truncated and then rotated, both unseen
+      generation.path = found.path;
+      restart(generation, status_of(found.path).size);
+      return false;
+    }
     if (move_to_copy(generation)) return true;
   }
   generation.looked_size = 0;  // so that the next look tries again
@@ -119,8 +125,14 @@ int Tail::take_opened(Generation& generation, const std::string& path, const Fil
 void Tail::take_head(Generation& generation) {
   Head& head = generation.cursor.marks.head;
   const bool readable = generation.fd && generation.container == Container::plain;
-  if (!options_.follow || !readable || generation.align || head.length == kHeadBytes) return;
-  if (const auto now = head_now(generation.bytes(), generation.cursor.marks)) head = *now;
+  const bool unsettled = generation.was_empty && !generation.looked_beside && !generation.rotated &&
+                         generation.fd && status_of(generation.fd).links > 0;
+  if (!options_.follow || !readable || unsettled || generation.align || head.length == kHeadBytes)
+    return;
+  if (const auto now = head_now(generation.bytes(), generation.cursor.marks)) {
+    head = *now;
+    generation.proven_size = generation.known_size;
+  }
 }
 
 // Links in a directory that others may write to could lead a reader with rights anywhere.

@@ -15,8 +15,9 @@ struct Tail::Generation {
   std::uint32_t number = 0;
   std::uint32_t target = 0;
   std::uint32_t predecessor = kNoGeneration;
-  std::string path;  // the last one that led here
-  std::string home;  // the path that a target has for it: what rotation made other names of
+  std::string path;    // the last one that led here
+  std::string home;    // the path that a target has for it: what rotation made other names of
+  std::string origin;  // where it may have been before it was found under a rotated name; or empty
   FileId id;
   Container container = Container::plain;
   Cursor cursor;
@@ -35,10 +36,15 @@ struct Tail::Generation {
   bool refused = false;     // leads out of the directories that are allowed
   bool unverified = false;  // of an earlier run: its content was not looked at yet
   bool changed = false;     // since take_changed()
+  bool was_empty = false;   // when it was first seen
+  bool looked_beside =
+      false;  // for copies of what it may have held before its first bytes were seen
   std::uint64_t shipped = 0;
   std::uint64_t known_size = 0;   // the most that it was seen with; 0 for what is compressed
+  std::uint64_t proven_size = 0;  // likewise, when a read has shown that it still was the same
   std::uint64_t looked_size = 0;  // when it was last queued for its looks
   std::int64_t modified_ns = 0;   // likewise
+  std::int64_t proven_ns = 0;     // modified_ns, when a read has shown likewise
   std::uint64_t seen_scan = 0;
   bool seen_before = true;  // in the scan before that one
   std::chrono::nanoseconds idle_since{0};

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pipeline/content.h"
 #include "pipeline/file_status.h"
 #include "pipeline/siblings.h"
 #include "pipeline/tail_generation.h"
@@ -29,6 +30,12 @@ void Tail::start(const Sighting& sighting, Slot& slot, std::uint32_t predecessor
   generation.predecessor = predecessor;
   generation.known_size = generation.looked_size = sighting.observed.size;
   generation.modified_ns = sighting.modified_ns;
+  generation.was_empty = sighting.observed.size == 0;
+  const std::string origin = home_of(sighting.path, sighting.target);
+  if (origin != generation.home) {
+    generation.origin = origin;
+    by_home_[origin].push_back(generation.number);
+  }
   slot.generation = generation.number;
   slot.complaint.clear();
   slot.undecided_since = {};
@@ -58,6 +65,7 @@ void Tail::start(const Sighting& sighting, Slot& slot, std::uint32_t predecessor
 
 void Tail::adopt(const Sighting& sighting, Slot& slot) {
   if (sighting.second_name) return;
+  settle(*find(sighting.observed.id));
   Generation& generation = *find(sighting.observed.id);
   const bool came_back = generation.path == sighting.path && generation.home == sighting.path;
   if (generation.path != sighting.path) {
@@ -81,14 +89,29 @@ void Tail::adopt(const Sighting& sighting, Slot& slot) {
   look_at(generation, sighting.observed.size, sighting.modified_ns);
 }
 
+// Truncated and written again, and nobody has looked yet: its slot has what is there now.
+void Tail::settle(Generation& generation) {
+  if (!options_.follow || !generation.fd || generation.container != Container::plain ||
+      generation.over || generation.align)
+    return;
+  const auto facts =
+      facts_of(generation.fd.get(), generation.cursor.marks, ContentFacts::Occasion::watching);
+  if (!facts || judge(*facts) != Content::another) return;
+  generation.known_size = generation.proven_size;
+  restart(generation, status_of(generation.fd).size);
+}
+
 // The slot's path leads elsewhere or nowhere: its generation is read to its end.
 void Tail::lose_path(Slot& slot) {
+  if (Generation* const former = find(slot.generation)) settle(*former);
   Generation* const generation = find(std::exchange(slot.generation, kNoGeneration));
   if (generation == nullptr) return;
   slot.previous = generation->number;
   slot.complaint.clear();
 
-  bool there = generation->seen_scan == scans_;
+  // Not its own any more: truncated, and another has it.
+  const bool owns = find(generation->id) == generation;
+  bool there = generation->seen_scan == scans_ || !owns;
   if (!there) {
     Found found = find_beside(generation->home, generation->id);
     there = !found.path.empty();
@@ -106,7 +129,11 @@ void Tail::lose_path(Slot& slot) {
   }
   generation->rotated = true;
   touch(*generation);
-  if (!generation->over) retire(*generation);
+  if (generation->over) return;
+  retire(*generation);
+  if (!there || !generation->unverified || open_files_ >= options_.max_open_files) return;
+  open_file(*generation);  // while it is there: what is in it now may be another's
+  if (const Generation* const now = find(generation->id)) slot.previous = now->number;
 }
 
 void Tail::retire(Generation& generation) {
@@ -121,6 +148,7 @@ void Tail::retire(Generation& generation) {
 void Tail::restart(Generation& generation, std::uint64_t size) {
   Rotations& counts = rotations_[generation.target];
   ++counts.truncated;
+  generation.modified_ns = generation.proven_ns;
   Generation& fresh = add(generation.target, generation.path, generation.id);
   if (generation.home != generation.path) {
     by_home_[generation.path].pop_back();
@@ -132,6 +160,7 @@ void Tail::restart(Generation& generation, std::uint64_t size) {
   fresh.rotated = generation.rotated;
   fresh.retiring = std::exchange(generation.retiring, false);
   fresh.known_size = size;
+  fresh.was_empty = size == 0;
   if (fresh.retiring) retiring_.push_back(fresh.number);
   if (generation.fd && generation.container == Container::plain) {
     fresh.fd = std::move(generation.fd);
@@ -166,7 +195,10 @@ void Tail::restart(Generation& generation, std::uint64_t size) {
       finish(generation);
     }
   }
-  fresh.predecessor = bridge(fresh.home, fresh.target, generation.number);
+  // So that it is known should it be truncated once more before it is read.
+  if (!fresh.fd && open_files_ < options_.max_open_files) open_file(fresh);
+  take_head(fresh);
+  fresh.predecessor = bridge(fresh.home, fresh.target, generation.number, fresh.id);
   if (size > 0) enqueue(fresh);
 }
 

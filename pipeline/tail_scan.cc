@@ -29,7 +29,7 @@ void Tail::look() {
     scan_wanted_ = true;
     for (const std::uint32_t number : retiring_) {
       Generation* const generation = find(number);
-      if (generation != nullptr) enqueue(*generation);
+      if (generation != nullptr && generation->retiring) enqueue(*generation);
     }
   }
   if (scan_wanted_ && now >= not_before_) scan();
@@ -62,6 +62,7 @@ void Tail::take_events() {
 
 void Tail::scan() {
   scan_wanted_ = look_soon_ = false;
+  scanning_ = true;
   polling_ = options_.watching == Watching::poll;
   ++scans_;
   const auto began = options_.clock.steady();
@@ -83,6 +84,7 @@ void Tail::scan() {
                         std::to_string(options_.poll_interval / std::chrono::milliseconds(1)) +
                         " ms");
   }
+  scanning_ = false;
   const auto ended = options_.clock.steady();
   next_scan_ = ended + (polling_ || look_soon_ ? options_.poll_interval : options_.rescan_interval);
   not_before_ = ended + 4 * (ended - began);
@@ -215,32 +217,33 @@ void Tail::apply(const Sighting& sighting) {
       polling_ = polling_ || generation->watch < 0;
     }
   }
-  // What happened before in this scan may have made it known.
+  // What happened before in this scan may have made it known, or shown it to be another.
   Observed observed = sighting.observed;
   if (observed.kind == Observed::Kind::file)
-    observed.known_elsewhere = observed.known_elsewhere || find(observed.id) != nullptr;
+    observed.known_elsewhere = sighting.second_name || find(observed.id) != nullptr;
   switch (decide(observed, known)) {
     case Action::nothing:
     case Action::read:
-      if (generation != nullptr && sighting.observed.kind == Observed::Kind::file)
-        look_at(*generation, sighting.observed.size, sighting.modified_ns);
-      return;
+      if (generation == nullptr || sighting.observed.kind != Observed::Kind::file) return;
+      if (plain && sighting.observed.size > 0) look_beside(*generation);
+      return look_at(*generation, sighting.observed.size, sighting.modified_ns);
     case Action::skip:
       return complain(sighting.path, "skipped " + sighting.path + ": " + sighting.why);
     case Action::start:
       if (is_a_copy(sighting, slot)) return;
-      return start(sighting, slot, bridge(sighting.path, sighting.target, slot.previous));
+      return start(sighting, slot,
+                   bridge(sighting.path, sighting.target, slot.previous, observed.id));
     case Action::adopt:
       return adopt(sighting, slot);
     case Action::restart:
       return restart(*generation, sighting.observed.size);
     case Action::retire:
       return lose_path(slot);
-    case Action::replace: {
-      const std::uint32_t previous = generation->number;
+    case Action::replace:
       lose_path(slot);
-      return start(sighting, slot, bridge(sighting.path, sighting.target, previous));
-    }
+      if (is_a_copy(sighting, slot)) return;
+      return start(sighting, slot,
+                   bridge(sighting.path, sighting.target, slot.previous, observed.id));
     case Action::exchange:
       lose_path(slot);
       return adopt(sighting, slot);
@@ -289,8 +292,9 @@ void Tail::prune() {
 void Tail::erase(const Generation& generation) {
   const auto same = by_id_.find(generation.id);
   if (same != by_id_.end() && same->second == generation.number) by_id_.erase(same);
-  const auto home = by_home_.find(generation.home);
-  if (home != by_home_.end()) {
+  for (const std::string& name : {generation.home, generation.origin}) {
+    const auto home = by_home_.find(name);
+    if (home == by_home_.end()) continue;
     std::erase(home->second, generation.number);
     if (home->second.empty()) by_home_.erase(home);
   }

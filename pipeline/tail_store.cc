@@ -18,6 +18,7 @@ std::vector<StoredGeneration> Tail::take_changed() {
     Cursor& cursor = generation->cursor;
     take_head(*generation);  // it grows with the file
     cursor.marks.size = generation->known_size;
+    if (generation->modified_ns != 0) cursor.marks.modified_ns = generation->modified_ns;
     stored.push_back({
         .number = number,
         .target = targets_[generation->target].name,
@@ -117,9 +118,16 @@ void Tail::restore() {
                          .marks = stored.marks};
     generation.unverified = true;
     generation.known_size = stored.marks.size;
+    generation.was_empty = stored.counted == 0 && stored.marks.head.length == 0 &&
+                           stored.container == Container::plain;
     generation.given = stored.counted > 0;
     generation.changed = false;
     if (stored.life == Life::followed) {
+      const std::string origin = home_of(stored.path, generation.target);
+      if (origin != generation.home) {
+        generation.origin = origin;
+        by_home_[origin].push_back(stored.number);
+      }
       Slot& slot = slot_of(stored.path, generation.target);
       slot.previous = slot.generation;
       slot.generation = stored.number;
@@ -194,29 +202,46 @@ void Tail::recognise(const std::vector<Sighting>& sightings) {
     if (status_of(fd).id != id) continue;
     std::unique_ptr<Inflated> inflated;
     if (known->container != Container::plain) inflated = Inflated::open(known->container, fd.get());
+    const bool head_known = known->cursor.marks.head.length >= kMarkBytes;
     if (verify(*known, fd, inflated.get())) {
       rekey(*known, id);
       if (!known->over && options_.follow) {
         watch(*known);
         scan_wanted_ = true;  // for what was written before the watch
       }
+      if (known->container == Container::plain) {
+        if (const auto head = head_now(fd.get(), known->cursor.marks))
+          known->cursor.marks.head = *head;
+      }
       // Nothing of it was read, so nothing tells whether it was truncated once more meanwhile.
-      const bool unread = known->cursor.searched == 0 && known->container == Container::plain &&
-                          known->cursor.marks.head.length < kMarkBytes;
+      const bool unread =
+          known->cursor.searched == 0 && known->container == Container::plain && !head_known;
       if (unread && !known->over && known->predecessor != kNoGeneration)
-        known->predecessor = bridge(known->home, known->target, known->predecessor);
+        known->predecessor = bridge(known->home, known->target, known->predecessor, id);
       known->looked_size = sighting.observed.size;
       known->modified_ns = sighting.modified_ns;
       known->known_size = known->container == Container::plain ? sighting.observed.size : 0;
       const bool longer = sighting.observed.size > known->cursor.searched;
       if (longer || known->container != Container::plain) enqueue(*known);
-    } else if (sighting.path == known->path && !known->over) {
+    } else if (!known->over) {  // truncated, and perhaps renamed since
       rekey(*known, id);
+      known->path = sighting.path;
       restart(*known, sighting.observed.size);
     } else {
       rekey(*known, {});  // the inode is another's now
     }
   }
+}
+
+Tail::Generation* Tail::find_like(const FileId& id) const {
+  Generation* found = find(id);
+  if (found != nullptr || options_.stored.empty()) return found;
+  for (const auto& [number, generation] : generations_) {
+    if (generation->unverified && likeness(generation->id, id) != Likeness::none &&
+        (found == nullptr || number > found->number))
+      found = generation.get();
+  }
+  return found;
 }
 
 // Is it what it was? Once, before the first read of a generation of an earlier run.
