@@ -89,9 +89,11 @@ std::vector<Tail::Missed> Tail::missed_since(const std::string& path, std::uint3
   add_named(path, target, siblings);
   const std::int64_t seen_change =
       before.modified_ns != 0 ? before.modified_ns : before.cursor.marks.modified_ns;
-  const std::int64_t last_change = before.fd          ? status_of(before.fd).modified_ns
-                                   : seen_change != 0 ? seen_change
-                                                      : last_alive_ns_;
+  // One that was never seen with a byte may have been truncated since: that is no word of its own.
+  const bool unsettled = before.was_empty && !before.looked_beside;
+  const std::int64_t last_change = before.fd && !unsettled ? status_of(before.fd).modified_ns
+                                   : seen_change != 0      ? seen_change
+                                                           : last_alive_ns_;
 
   std::vector<Place> places;
   std::vector<std::pair<const Sibling*, std::optional<Opened>>> unknown;
@@ -136,8 +138,7 @@ std::vector<Tail::Missed> Tail::missed_since(const std::string& path, std::uint3
   none_known = places.empty();
   std::vector<Missed> missed;
   for (auto& [sibling, file] : unknown) {
-    const auto history =
-        is_history(*sibling, places, before.number, before.was_empty && !before.looked_beside);
+    const auto history = is_history(*sibling, places, before.number, unsettled);
     if (history.value_or(sibling->status.modified_ns < last_change)) continue;
     if (!file) file = Opened::open(sibling->path, sibling->status.id);
     if (!file && errno == ENOENT) {
