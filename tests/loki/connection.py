@@ -172,6 +172,7 @@ class Connection:
 
     def silence(self):
         """Neither reads nor answers until somebody ends it."""
+        self.silent = True
         self._over.wait()
         raise Ended
 

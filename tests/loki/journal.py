@@ -18,6 +18,7 @@ class Journal:
         with self._lock:
             record = {"number": self._next, "time": time.time(), **fields}
             self._next += 1
+            self.requests += 1
             self._records.append(record)
             if len(self._records) > self._most:
                 drop = len(self._records) // 2
@@ -25,11 +26,16 @@ class Journal:
                 self._first += drop
             return record
 
-    def close(self, record, size):
+    def judged(self, size):
+        """What becomes of a request is known; its answer is still to be given. `size`: of its body."""
+        with self._lock:
+            self.body_bytes += size
+            self._lock.notify_all()
+
+    def close(self, record):
+        """Its answer is given, or it will have none."""
         with self._lock:
             record["took"] = time.time() - record["time"]
-            self.requests += 1
-            self.body_bytes += size
             self._lock.notify_all()
 
     def records(self, since=0, path=None):

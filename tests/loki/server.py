@@ -164,12 +164,23 @@ class Loki:
             except OSError:
                 return
             if not self._accepting.is_set():  # taken just as it was muted
-                held = Connection(sock)
-                with self._lock:
-                    self._connections.add(held)
-                held.silent = True
-                continue
-            threading.Thread(target=self._serve, args=(sock,), daemon=True, name="loki-connection").start()
+                serve = self._hold
+            else:
+                serve = self._serve
+            threading.Thread(target=serve, args=(sock,), daemon=True, name="loki-connection").start()
+
+    def _hold(self, sock):
+        connection = Connection(sock)
+        with self._lock:
+            self._connections.add(connection)
+        try:
+            connection.silence()
+        except Ended:
+            pass
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+            connection.close()
 
     def _serve(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -215,7 +226,7 @@ class Loki:
         try:
             return self._answer(connection, request, tenant, record)
         finally:
-            self.journal.close(record, len(request.body))
+            self.journal.close(record)
 
     def _plain(self, connection, request, status, body, headers):
         keep = "close" not in request.header("connection").lower()
@@ -249,11 +260,12 @@ class Loki:
             reply = (fault.status or 200, b"", [])
         if fault is None:
             record["status"] = reply[0]
+        self.journal.judged(len(body))
+        if fault is None:
             return self._plain(connection, request, *reply)
         return self._answer_as(connection, record, fault, reply)
 
     def _answer_as(self, connection, record, fault, reply):
-        connection.silent = fault.then == "mute"
         status, body, headers = reply
         connection.pause(fault.delay)
         if fault.answer and (fault.read_most is None or fault.status is not None or fault.raw is not None):

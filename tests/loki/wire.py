@@ -5,6 +5,7 @@ Field numbers, as Loki's pkg/push/push.proto has them:
     LabelPair    1 name  2 value                                            3 structured metadata (LabelPair)
 Stream.hash (3), PushRequest.format (2) and Entry.parsed (4) are a server's own; they are read over like unknown fields.
 """
+import functools
 import hashlib
 import json
 import re
@@ -43,9 +44,14 @@ def _signed(value):
 
 def _span(data, at, end):
     """Of a length-delimited field: where its content begins and ends."""
-    if at < end and data[at] < 0x80:  # nearly all of them
+    if at + 1 >= end:
+        size, at = _varint(data, at, end)
+    elif data[at] < 0x80:
         size = data[at]
         at += 1
+    elif data[at + 1] < 0x80:
+        size = data[at] & 0x7F | data[at + 1] << 7
+        at += 2
     else:
         size, at = _varint(data, at, end)
     if size > end - at:
@@ -93,9 +99,10 @@ def _text(raw):
     return raw.decode("utf-8", "replace")
 
 
-def _pair(data, at, end):
+@functools.lru_cache(4096)
+def _pair(data):
     name = value = b""
-    for number, kind, begin, stop in _fields(data, at, end):
+    for number, kind, begin, stop in _fields(data, 0, len(data)):
         if number in (1, 2):
             _want(number, kind, 2)
             if number == 1:
@@ -105,7 +112,18 @@ def _pair(data, at, end):
     return _text(name), _text(value)
 
 
+@functools.lru_cache(4096)
+def _seconds(raw):
+    """The first field of a timestamp and where it ends; many entries of a request share it."""
+    return _varint(raw, 1, len(raw))
+
+
 def _timestamp(data, at, end):
+    if end - at > 7 and data[at] == 0x08 and data[at + 5] < 0x80 and data[at + 6] == 0x10:
+        nanos, stop = _varint(data, at + 7, end)
+        seconds, stopped = _seconds(data[at:at + 6])
+        if stop == end and stopped == 6:
+            return _signed(seconds) * 1_000_000_000 + _signed(nanos)
     seconds = nanos = 0
     while at < end:
         key = data[at]
@@ -133,7 +151,7 @@ def _entry(data, at, end):
             time = _timestamp(data, begin, at)
         elif key == 0x1A:
             begin, at = _span(data, at + 1, end)
-            metadata += (_pair(data, begin, at),)
+            metadata += ((_pair if at - begin < 256 else _pair.__wrapped__)(data[begin:at]),)
         else:
             key, at = _varint(data, at, end)
             if 1 <= key >> 3 <= 3:
