@@ -3,6 +3,7 @@ import http.client
 import json
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import unittest
@@ -138,6 +139,14 @@ class Counts(unittest.TestCase):
                 answer = connection.getresponse()
                 self.assertEqual((answer.status, answer.read()), (204, b""))
             self.assertEqual((server.requests, server.body_bytes), (6, 20_070_106))
+
+    def test_requests_in_one_piece(self):
+        with Counting() as server, socket.create_connection((server.host, server.port), timeout=30) as sock:
+            sock.sendall(b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc" * 3 + b"GET / HTTP/1.1\r\n\r\n")
+            found = b""
+            while b"}" not in found:
+                found += sock.recv(65536)
+            self.assertEqual((found.count(b"204 No Content"), found[found.index(b"{"):]), (3, b'{"requests": 3, "body_bytes": 9}'))
 
 
 if __name__ == "__main__":

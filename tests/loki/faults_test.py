@@ -204,6 +204,7 @@ class Connections(Faulty):
                 # With a reset what was sent before it may be gone.
                 self.assertTrue(found.startswith(begin) or how == "reset", found)
                 self.assertEqual((how, bool(begin) or not found), (end, True))
+                self.assertEqual(len(found), {"close_in_answer": 12}.get(name, len(found)))
                 self.assertEqual(self.loki.stored(), 1 if faults.PRESETS[name][1] == "stored" else 0)
 
     def test_silence_until_it_is_healed(self):

@@ -202,6 +202,8 @@ class Refusals(Served):
         self.assertIn("entry too far behind", answer.text)
         self.assertIn("total ignored: 1 out of 2", answer.text)
         self.assertEqual(push(self.loki, ('{a="b"}', [(late, "half an hour")]), ('{a="c"}', [(early, "another stream")])).status, 204)
+        answer = push(self.loki, ('{a="d"}', [(early, "first"), (NOW, "moves the window"), (early + 1, "is behind it")]))
+        self.assertEqual((answer.status, lines(self.loki, '{a="d"}')), (400, ["first", "moves the window"]))
         self.loki.limits.window_seconds = 60
         self.assertEqual(push(self.loki, ('{a="b"}', [(late, "now it is too late")])).status, 400)
 
@@ -231,6 +233,7 @@ class Rates(Served):
         answer = push(self.loki, GOOD, self.sized(*[250_000] * 29))
         self.assertEqual((answer.status, lines(self.loki, '{app="good"}')), (429, []))
         self.assertIn("Ingestion rate limit exceeded for user fake (limit: 4194304 bytes/sec)", answer.text)
+        self.assertEqual(self.loki.audit()["rejected"], {"rate_limited": 30})
         self.assertEqual(push(self.loki, GOOD).status, 204)
         left = (6 << 20) - 15 * 250_000 - len("good")
         self.assertEqual(push(self.loki, self.sized(*[left // 20] * 20, left % 20 + 1, app="b")).status, 429)
@@ -308,8 +311,8 @@ class Copies(Served):
         self.assertEqual([(b["duplicates"], b["entries"]) for b in audit["changed_batches"]], [(1, 1)])
 
     def test_same_line_at_another_time_or_in_another_stream_is_another(self):
-        push(self.loki, ('{app="a"}', [(NOW, ""), (NOW + 1, ""), (NOW, "x"), (NOW, "")]), ('{app="b"}', [(NOW, "")]))
-        self.assertEqual((self.loki.stored(), self.loki.audit()["duplicates"]), (4, 1))
+        push(self.loki, ('{app="a"}', [(NOW, ""), (NOW + 1, ""), (NOW, ""), (NOW, "x"), (NOW, "")]), ('{app="b"}', [(NOW, "")]))
+        self.assertEqual((self.loki.stored(), self.loki.audit()["duplicates"]), (4, 2))
 
     def test_thousand_identical_lines_in_one_second_need_times_of_their_own(self):
         push(self.loki, ('{app="a"}', [(NOW + i, "same") for i in range(1000)]))

@@ -45,7 +45,7 @@ class Queries(unittest.TestCase):
         for query, wanted in (('{app="a"}', 150), ('{app=~"a|b"}', 152), ('{app=~".+", pod!="p1"}', 52), ('{app="a", pod!~"p[2-9]"}', 100),
                               ('{app="a"} |= "error"', 10), ('{app="a"} |= "level" != "error"', 140), ('{app="a"} |~ "n=9\\\\d$"', 10),
                               ('{app="a"} !~ `n=\\d`', 50), ('{app=~"a"} | detected_level="warn"', 50), ('{app="a"} | trace_id="1"', 25),
-                              ('{app="a"} | pod=~"p." | detected_level!="info"', 60), ('{app="a", nothing=""}', 150), ('{app="A"}', 0)):
+                              ('{app="a"} | pod=~"p." | detected_level!="info"', 60), ('{app="a", nothing=""}', 150), ('{app="A"}', 0), ('{pod=~"p"}', 0)):
             with self.subTest(query):
                 self.assertEqual(sum(len(s["values"]) for s in self.streams(query, limit=5000)), wanted)
 
