@@ -48,6 +48,7 @@ class Connection:
         self._ahead = bytearray()
         self._over = threading.Event()
         self.silent = False  # it hangs because of a fault
+        self.killed = self._sending = False
 
     # Reading
 
@@ -180,6 +181,7 @@ class Connection:
 
     def send(self, data, rate=0):
         """All of it, or Ended. `rate`: bytes per second."""
+        self._sending = True
         try:
             if not rate:
                 self.sock.sendall(data)
@@ -190,6 +192,8 @@ class Connection:
                 self.pause(step / rate)
         except (OSError, ValueError):
             raise Ended from None
+        finally:
+            self._sending = False
 
     def answer(self, status, body=b"", headers=(), keep=True, reason=None):
         """A well-formed one."""
@@ -270,9 +274,10 @@ class Connection:
 
     def kill(self):
         """From another thread: whatever the connection waits for is over, and its own thread resets it."""
+        self.killed = True
         self._over.set()
         self._reset_on_close()
-        self.shut(socket.SHUT_RD)
+        self.shut(socket.SHUT_RDWR if self._sending else socket.SHUT_RD)  # what sends into a full window wakes by its own end only
 
     def _reset_on_close(self):
         try:

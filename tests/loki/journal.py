@@ -6,7 +6,7 @@ import time
 class Journal:
     """Records are dicts that json can write. Thread-safe."""
 
-    def __init__(self, most=200_000):
+    def __init__(self, most=100_000):
         """Of the records the last `most` are kept; the totals are of all."""
         self._lock = threading.Condition()
         self._records, self._first, self._most = [], 1, most

@@ -3,9 +3,10 @@ import hashlib
 import socket
 import ssl
 import threading
+import time
 import zlib
 
-from . import control, faults, query, snappy_block, wire
+from . import control, faults, oauth, query, snappy_block, wire
 from .connection import BadRequest, Connection, Ended
 from .ingest import Ingest
 from .journal import Journal
@@ -32,6 +33,7 @@ class Loki:
         self.faults = faults.Script()
         self.bodies = {} if keep_bodies else None  # {number of the request: its body as sent}
         self.ready = True
+        self.tokens = None  # an oauth.Tokens: pushes need one of them
         self._keep_lines = keep_lines
         self._lock = threading.RLock()
         self._connections = set()
@@ -58,6 +60,11 @@ class Loki:
     @property
     def control_url(self):
         return f"http://{self.host}:{self._control.port}/_control" if self._control else self.url + "/_control"
+
+    @property
+    def connections(self):
+        """How many are open."""
+        return len(self._connections)
 
     @property
     def running(self):
@@ -150,9 +157,12 @@ class Loki:
                     for name, stream in query.selected(self.store, selector, tenant) for time, line, metadata in stream.entries()]
 
     def wait(self, condition, what="a condition", seconds=60):
-        """Until `condition()` holds, looked at after each request; fails with `what`."""
-        if not self.journal.wait(condition, seconds):
-            raise AssertionError(f"not within {seconds} s: {what}")
+        """Until `condition()` holds, looked at after each request and now and then besides; its value. Fails with `what`."""
+        end = time.monotonic() + seconds
+        while not (found := self.journal.wait(condition, 0.1)):
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {seconds} s: {what}")
+        return found
 
     # Connections
 
@@ -200,7 +210,8 @@ class Loki:
                 connection.sock = tls.context.wrap_socket(sock, server_side=True)
             while self._one(connection):
                 pass
-            connection.lazy_close()
+            if not connection.killed:
+                connection.lazy_close()
         except (Ended, OSError, ssl.SSLError, ValueError):
             pass
         finally:
@@ -254,6 +265,8 @@ class Loki:
             self.bodies[record["number"]] = body
         if request.path == faults.PUSH:
             fault, reply = self._push(request, tenant, record, fault)
+        elif self.tokens and request.path == oauth.PATH and (fault is None or fault.real or fault.store):
+            reply = self.tokens.answer(request, self.clock())
         elif fault is None or fault.real:
             reply = query.answer(self, request, tenant)
         else:
@@ -318,6 +331,8 @@ class Loki:
         limits = self.limits
         if limits.authorization and request.header("authorization") != limits.authorization:
             return 401, b"authorization is wrong or missing\n", [("WWW-Authenticate", "Basic")]
+        if self.tokens and not self.tokens.accepts(request.header("authorization"), self.clock()):
+            return 401, b"the token is missing, wrong or too old\n", [("WWW-Authenticate", "Bearer")]
         if limits.auth_enabled and not request.header("x-scope-orgid"):
             return 401, b"no org id\n", []
         if limits.tenants and request.header("x-scope-orgid") not in limits.tenants:
