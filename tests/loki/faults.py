@@ -176,7 +176,8 @@ def fault(spec=None, **more):
 class Script:
     """The faults that are set, in their order. Thread-safe."""
 
-    def __init__(self):
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._set = {}  # {number: [Fault, met, taken, set when]}
@@ -186,7 +187,7 @@ class Script:
         made = [s if isinstance(s, Fault) else fault(s) for s in specs]
         with self._lock:
             numbers = [next(self._numbers) for _ in made]
-            self._set.update({n: [f, 0, 0, time.monotonic()] for n, f in zip(numbers, made)})
+            self._set.update({n: [f, 0, 0, self._clock()] for n, f in zip(numbers, made)})
         return numbers
 
     def clear(self, number=None):
@@ -217,7 +218,7 @@ class Script:
                 f, met, taken, since = entry
                 fits = (f.at == at and (f.path == "*" or f.path == path or at == "connect") and (f.contains is None) == (texts is None)
                         and (f.times is None or taken < f.times)
-                        and (f.seconds is None or time.monotonic() < since + f.seconds)
+                        and (f.seconds is None or self._clock() < since + f.seconds)
                         and f.tenant in (None, tenant) and (f.larger_than is None or size > f.larger_than)
                         and (f.contains is None or any(f.contains.encode() in t for t in texts)))
                 if not fits:

@@ -71,11 +71,13 @@ class Matching(Faulty):
         self.assertEqual(self.statuses(1), [204])
 
     def test_for_a_time(self):
-        self.loki.fail(status=503, seconds=0.3)
+        now = [100.0]
+        self.loki.faults = faults.Script(lambda: now[0])
+        self.loki.fail(status=503, seconds=40)
+        self.assertEqual(self.statuses(2), [503, 503])
+        now[0] += 39.9
         self.assertEqual(self.statuses(1), [503])
-        while self.statuses(1) == [503]:
-            time.sleep(0.02)
-        self.loki.fail(status=503, seconds=0)
+        now[0] += 0.1
         self.assertEqual(self.statuses(1), [204])
 
     def test_by_tenant_size_path_and_content(self):
@@ -174,15 +176,40 @@ class Answers(Faulty):
         self.assertGreater(time.monotonic() - begin, 0.2)  # 27 bytes at 100 a second
 
     def test_delay_has_stored_before(self):
-        self.loki.fail(delay=0.3)
+        self.loki.fail(delay=600)
         sock = self.send()
-        self.loki.wait(lambda: True)
+        self.loki.wait(lambda: self.loki.stored() == 1, "it is stored")
         sock.settimeout(0.05)
         with self.assertRaises(TimeoutError):
             sock.recv(1)
-        self.assertEqual(self.loki.stored(), 1)
-        sock.settimeout(10)
-        self.assertTrue(sock.recv(100).startswith(b"HTTP/1.1 204"))
+        self.loki.heal()
+        self.loki.fail(delay=0.05)
+        self.assertEqual(push(self.loki, GOOD).status, 204)
+
+
+class Presets(Faulty):
+    def test_each_stores_what_it_says_and_breaks_nothing_else(self):
+        broken = []
+        before, threading.excepthook = threading.excepthook, broken.append
+        self.addCleanup(setattr, threading, "excepthook", before)
+        for name, (_, entries, _) in faults.PRESETS.items():
+            with self.subTest(name):
+                self.loki.forget()
+                self.loki.fail(name, larger_than=None, times=1)
+                sock = self.connect(timeout=0.2)
+                try:
+                    sock.sendall(HEAD + BODY)
+                    for _ in range(4):
+                        if not sock.recv(1 << 16):
+                            break
+                except OSError:
+                    pass
+                if entries == "stored":
+                    self.loki.wait(lambda: self.loki.stored() == 1, f"{name} is stored")
+                self.assertEqual(self.loki.stored(), 1 if entries == "stored" else 0)
+                self.loki.heal()
+                self.assertEqual(push(self.loki, ('{app="next"}', [(NOW, "next")])).status, 204)
+        self.assertEqual(broken, [])
 
 
 class Connections(Faulty):
@@ -212,13 +239,15 @@ class Connections(Faulty):
             with self.subTest(name):
                 self.loki.forget()
                 self.loki.fail(name)
-                sock = self.send(timeout=0.3)
-                found, how = self.everything(sock)
-                self.assertEqual((how, found != b""), ("open", name == "goes_silent"))
+                sock = self.send()
+                stored = 1 if faults.PRESETS[name][1] == "stored" else 0
+                self.loki.wait(lambda: self.loki.stored() == stored)
                 if name == "goes_silent":
+                    self.head_of(sock)
                     sock.sendall(HEAD + BODY)
-                    self.assertEqual(self.everything(sock), (b"", "open"))
-                self.assertEqual(self.loki.stored(), 1 if faults.PRESETS[name][1] == "stored" else 0)
+                sock.settimeout(0.2)
+                self.assertEqual(self.everything(sock), (b"", "open"))
+                self.assertEqual(self.loki.stored(), stored)
                 self.loki.heal()
                 sock.settimeout(10)
                 self.assertIn(self.everything(sock)[1], ("reset", "closed"))
