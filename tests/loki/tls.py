@@ -51,7 +51,7 @@ class Certificates:
     def _authority(self, name):
         certificate, key = self._path(f"{name}.pem"), self._path(f"{name}.key")
         if not certificate.exists():
-            self._run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "3", "-subj", f"/CN={name}",
+            self._run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate, "-days", "3", "-subj", f"/CN={name}",
                       "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         return certificate, key
 
@@ -69,7 +69,7 @@ class Certificates:
             return certificate, key
         request, extensions = self._path(f"{name}.csr"), self._path(f"{name}.ext")
         extensions.write_text(f"{names}\nbasicConstraints=CA:FALSE\nextendedKeyUsage={use}\n")
-        self._run("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        self._run("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         ca, ca_key = authority or (self.ca, self._ca_key)
         if not signed:
             self._run("x509", "-req", "-in", request, "-signkey", key, "-out", certificate, "-days", days, "-extfile", extensions)
