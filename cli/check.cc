@@ -2,8 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "cli/rule_check.h"
 #include "cli/run.h"
@@ -113,6 +117,42 @@ void name_packs(config::Diagnostics& diagnostics) {
   });
 }
 
+// Files that are checked without the packs, and that `run` with its packs refuses: names that a
+// pack gives, too. Empty: there are none.
+std::string clashes_with_packs(const RuleSources& sources) {
+  config::Diagnostics unheard;
+  const RuleFiles files = read_rule_files(sources, unheard);
+  std::vector<std::string> clashes;
+  for (const config::Pack& pack : config::shipped_packs()) {
+    const auto document = config::parse_yaml(config::pack_source(pack), unheard);
+    if (!document) continue;
+    for (const rules::RuleSet::Source& source : files.sources) {
+      if (source.document->file->text == pack.text) continue;  // this pack, from a file
+      for (const auto& [part, what] : {std::pair("rules", "rule"), std::pair("metrics", "metric"),
+                                       std::pair("tables", "table"), std::pair("maps", "map")}) {
+        const config::Node* ours = source.document->root.find(part);
+        const config::Node* theirs = document->root.find(part);
+        if (ours == nullptr || theirs == nullptr) continue;
+        for (const config::Node::Entry& entry : ours->entries) {
+          if (entry.value.is_scalar() || theirs->find_entry(entry.key.text) == nullptr) continue;
+          std::string clash =
+              fmt::format("{} {} (pack {})", what, config::in_ticks(entry.key.text), pack.name);
+          if (std::find(clashes.begin(), clashes.end(), clash) == clashes.end())
+            clashes.push_back(std::move(clash));
+        }
+      }
+    }
+  }
+  if (clashes.empty()) return {};
+  constexpr std::size_t kMost = 5;
+  std::string names;
+  for (std::size_t i = 0; i < clashes.size() && i < kMost; ++i)
+    names += (i == 0 ? "" : ", ") + clashes[i];
+  if (clashes.size() > kMost) names += fmt::format(" and {} more", clashes.size() - kMost);
+  return "built-in packs have these names, too: " + names +
+         "; with them `run` refuses the files (E031): use other names, or --pack none";
+}
+
 }  // namespace
 
 int check(const config::CommandLine& line, const config::Environment& environment) {
@@ -123,7 +163,10 @@ int check(const config::CommandLine& line, const config::Environment& environmen
     return kExitUsage;
   }
   CheckResult result = check_rules(subject, std::move(found));
-  if (subject.rules.packs.empty()) name_packs(result.diagnostics);
+  if (subject.rules.packs.empty()) {
+    name_packs(result.diagnostics);
+    if (!result.diagnostics.has_errors()) add_note(result, clashes_with_packs(subject.rules));
+  }
 
   const std::size_t errors = result.diagnostics.errors();
   const std::size_t warnings = result.diagnostics.warnings();

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "cli/explanation_view.h"
+#include "cli/format_hint.h"
 #include "cli/rule_loading.h"
 #include "cli/run.h"
 #include "config/settings.h"
@@ -148,6 +149,7 @@ int explain(const config::CommandLine& line, const config::Environment& environm
       .all = line.all || line.verbosity > 0};
   std::uint64_t told = 0;
   bool broken = false;
+  bool hinted = false;
   rules::Explainer explainer(*rules, [&](const rules::Explanation& explanation) {
     if (broken) return;
     std::string text;
@@ -156,6 +158,12 @@ int explain(const config::CommandLine& line, const config::Environment& environm
     } else {
       if (told != 0) text = "\n────────────────────────────────────────\n\n";
       text += explanation_text(explanation, style);
+      // Once: the lines of one stream are much alike.
+      if (explanation.kind == "bare" && !explanation.matched && !hinted) {
+        hinted = true;
+        const FormatHint hint = format_hint(*rules, explanation.line + "\n");
+        text += "= note: " + hint.note + "\n= help: " + hint.help + "\n";
+      }
     }
     ++told;
     broken = !write_all(STDOUT_FILENO, text);

@@ -9,7 +9,8 @@ namespace logtally::cli {
 // Returns the exit code.
 int help(const config::CommandLine& line);
 
-// Hidden: prints a page of docs/, for `tests/e2e/reference_test.py`.
+// Hidden: prints a page of docs/, or a table of docs/rules.md by its topic, for
+// `tests/e2e/reference_test.py`.
 int reference(const config::CommandLine& line);
 
 }  // namespace logtally::cli

@@ -52,9 +52,10 @@ void Reload::work(Time now) {
   if (answers.empty() && fingerprint == loaded_) return;
   loaded_ = fingerprint;
 
-  const ReloadOutcome outcome = calls_.load();
+  ReloadOutcome outcome = calls_.load();
   calls_.at(outcome);
-  if (outcome.successful || outcome.text != failure_) calls_.tell(outcome);
+  outcome.repeated = !outcome.successful && outcome.text == failure_;
+  if (!outcome.repeated || !answers.empty()) calls_.tell(outcome);
   failure_ = outcome.successful ? std::string() : outcome.text;
   for (const Answer& answer : answers) answer(outcome);
 }

@@ -22,7 +22,9 @@ namespace logtally::cli {
 
 struct ReloadOutcome {
   bool successful = false;
-  std::string text;  // one line: what changed; or all that `check` says of the files
+  std::string text;       // one line: what changed; or all that `check` says of the files
+  std::string first{};    // of a failure: code and place of the first error, "E012 rules/10.yaml:8"
+  bool repeated = false;  // somebody asked, and it failed as it did before
 };
 
 class Reload {
@@ -35,7 +37,7 @@ class Reload {
     std::function<std::uint64_t()> fingerprint;    // of the files as they are
     std::function<void(const ReloadOutcome&)> at;  // of every load: gauges
     std::function<void(const ReloadOutcome&)> tell;  // the operator; a failure that is known is
-                                                     // not told again
+                                                     // not told again, but to who asks, in short
     std::chrono::milliseconds quiet{300};            // files that change wait for this long,
     std::chrono::milliseconds patience{3000};        // in all at most for this long
   };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -17,21 +19,38 @@ namespace {
 using config::Node;
 
 struct Counts {
-  std::size_t rules = 0;
+  std::size_t rules = 0;  // those that are switched off, too
+  std::size_t switched_off = 0;
   std::size_t metrics = 0;
 };
 
 Counts counts_of(const RuleFiles& files) {
   Counts counts;
+  std::map<std::string, bool> switches;
+  std::set<std::string> off;
   for (const rules::RuleSet::Source& source : files.sources) {
     const Node& root = source.document->root;
     if (const Node* metrics = root.find("metrics")) counts.metrics += metrics->entries.size();
     const Node* rules = root.find("rules");
     if (rules == nullptr) continue;
-    counts.rules += static_cast<std::size_t>(
-        std::count_if(rules->entries.begin(), rules->entries.end(),
-                      [](const Node::Entry& rule) { return !rule.value.is_scalar(); }));
+    for (const Node::Entry& rule : rules->entries) {
+      if (rule.value.is_scalar()) {
+        switches[rule.key.text] = rule.value.text == "true";
+        continue;
+      }
+      ++counts.rules;
+      const Node* enabled = rule.value.find("enabled");
+      if (enabled != nullptr && enabled->text == "false") off.insert(rule.key.text);
+    }
   }
+  for (const auto& [name, on] : switches) {
+    if (on) {
+      off.erase(name);
+    } else {
+      off.insert(name);
+    }
+  }
+  counts.switched_off = std::min(off.size(), counts.rules);
   return counts;
 }
 
@@ -84,6 +103,25 @@ std::string counted(std::size_t number, std::string_view noun) {
   return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
 }
 
+std::string first_error(const config::Diagnostics& diagnostics) {
+  for (const config::Diagnostic* d : diagnostics.sorted()) {
+    if (d->severity() != config::Severity::error) continue;
+    std::string text = d->code;
+    if (d->place.file != nullptr) {
+      text += fmt::format(" {}:{}", config::printable(d->place.file->name, 1000),
+                          config::line_column(*d->place.file, d->place.span.begin).line);
+    }
+    return text;
+  }
+  return {};
+}
+
+std::string counted_rules(std::size_t on, std::size_t off) {
+  std::string text = counted(on + off, "rule");
+  if (off > 0) text += fmt::format(", {} of them switched off", grouped(off));
+  return text;
+}
+
 CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) {
   const double begin = thread_cpu_ns();
   CheckResult result;
@@ -107,6 +145,7 @@ CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) 
     sample =
         try_sample(result.rules, files.sources, files.packs, subject.samples, limits, diagnostics);
   }
+  add_note(result, sample.note);
   allowances.apply(diagnostics);
   if (!diagnostics.has_errors()) {
     // With errors not everything was looked at, and what is allowed may come to light yet.
@@ -129,9 +168,11 @@ CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) 
       result.introduction += fmt::format(" and {} more", subject.samples.size() - 1);
     if (!diagnostics.has_errors()) name = "ok";
   }
-  result.summary = fmt::format("{}: {}{}, {}, {}", name, counted(files.files, "file"),
-                               files.packs == 0 ? "" : ", " + counted(files.packs, "pack"),
-                               counted(counts.rules, "rule"), counted(counts.metrics, "metric"));
+  result.summary =
+      fmt::format("{}: {}{}, {}, {}", name, counted(files.files, "file"),
+                  files.packs == 0 ? "" : ", " + counted(files.packs, "pack"),
+                  counted_rules(counts.rules - counts.switched_off, counts.switched_off),
+                  counted(counts.metrics, "metric"));
   if (tried) {
     result.summary += fmt::format(", about {} series from this sample (limit {})",
                                   grouped(sample.series), grouped(limits.series));
@@ -139,6 +180,12 @@ CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found) 
   result.summary += fmt::format(": {}, {}", counted(diagnostics.errors(), "error"),
                                 counted(diagnostics.warnings(), "warning"));
   return result;
+}
+
+void add_note(CheckResult& result, const std::string& note) {
+  if (note.empty()) return;
+  if (!result.note.empty()) result.note += "\nnote: ";
+  result.note += note;
 }
 
 std::string checked_text(const CheckResult& result, bool colour, std::size_t limit) {

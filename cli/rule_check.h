@@ -25,7 +25,7 @@ struct CheckSubject {
 struct CheckResult {
   std::shared_ptr<const rules::RuleSet> rules;  // null: there are errors
   config::Diagnostics diagnostics;
-  std::string note;          // what was not looked at thoroughly, or empty
+  std::string note;          // what is no finding and yet worth saying; several: "\nnote: " between
   std::string introduction;  // with a sample: what was checked against what
   std::string summary;       // "rules.d: 4 files, 14 rules, 37 metrics: 2 errors, 1 warning"
 };
@@ -33,10 +33,17 @@ struct CheckResult {
 // `found`: what reading the configuration has found already; it becomes part of the result.
 CheckResult check_rules(const CheckSubject& subject, config::Diagnostics found = {});
 
+void add_note(CheckResult& result, const std::string& note);  // nothing, if it is empty
+
 // What `check` prints for people: findings and summary.
 std::string checked_text(const CheckResult& result, bool colour = false, std::size_t limit = 20);
 
+// "E012 rules.d/10.yaml:8" of the first error in order of places; empty: there is none.
+std::string first_error(const config::Diagnostics& diagnostics);
+
 // "1 error", "2,000 errors"
 std::string counted(std::size_t number, std::string_view noun);
+// "41 rules", "47 rules, 6 of them switched off"; `on`: without these.
+std::string counted_rules(std::size_t on, std::size_t off);
 
 }  // namespace logtally::cli

@@ -53,7 +53,61 @@ config::Place place_of(const std::string& path, const config::YamlDocument* conf
   return {};
 }
 
+// A node's meaning as a text: equal for what differs in layout alone.
+std::string meaning_of(const config::Node& node, bool ordered) {
+  switch (node.kind) {
+    case config::Node::Kind::null:
+      return "~";
+    case config::Node::Kind::scalar:
+      return (node.quoted ? "'" : "") + std::to_string(node.text.size()) + ":" + node.text;
+    case config::Node::Kind::sequence: {
+      std::string text = "[";
+      for (const config::Node& item : node.items) text += meaning_of(item, ordered) + ",";
+      return text + "]";
+    }
+    case config::Node::Kind::map:
+      break;
+  }
+  std::vector<std::string> entries;
+  for (const config::Node::Entry& entry : node.entries) {
+    // The fields of a `let` are made one after another.
+    entries.push_back(meaning_of(entry.key, false) + "=" +
+                      meaning_of(entry.value, entry.key.text == "let"));
+  }
+  if (!ordered) std::sort(entries.begin(), entries.end());
+  std::string text = "{";
+  for (const std::string& entry : entries) text += entry + ",";
+  return text + "}";
+}
+
 }  // namespace
+
+RuleTexts texts_of(const RuleFiles& files) {
+  constexpr std::pair<std::string_view, std::string_view> kParts[] = {
+      {"rules", "rule"},   {"metrics", "metric"}, {"formats", "format"},
+      {"tables", "table"}, {"maps", "map"},       {"redact", "redaction"}};
+  RuleTexts texts;
+  for (const rules::RuleSet::Source& source : files.sources) {
+    const config::SourceFile& file = *source.document->file;
+    if (file.text.find_first_not_of(" \t\r\n") != std::string::npos) texts.filled.insert(file.name);
+    const config::Node& root = source.document->root;
+    for (const auto& [key, what] : kParts) {
+      const config::Node* part = root.find(key);
+      if (part == nullptr) continue;
+      for (const config::Node::Entry& entry : part->entries) {
+        if (entry.value.is_scalar()) continue;  // a switch
+        texts.parts.emplace(std::pair(std::string(what), entry.key.text),
+                            meaning_of(entry.value, false));
+      }
+    }
+    for (const std::string_view key : {"lift", "normalise"}) {
+      // Of all files together; what the order within one file decides is part of it.
+      if (const config::Node* part = root.find(key))
+        texts.parts[{std::string(key), std::string()}] += meaning_of(*part, false) + ";";
+    }
+  }
+  return texts;
+}
 
 RuleFiles read_rule_files(const RuleSources& sources, config::Diagnostics& diagnostics) {
   RuleFiles read;
@@ -101,8 +155,10 @@ RuleFiles read_rule_files(const RuleSources& sources, config::Diagnostics& diagn
 }
 
 std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
-                                                 config::Diagnostics& diagnostics) {
+                                                 config::Diagnostics& diagnostics,
+                                                 RuleTexts* texts) {
   const RuleFiles files = read_rule_files(sources, diagnostics);
+  if (texts != nullptr) *texts = texts_of(files);
   auto rules = rules::RuleSet::compile(files.sources, diagnostics);
   if (rules != nullptr) warn_as_run_does(files, diagnostics);
   return rules;

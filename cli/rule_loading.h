@@ -1,9 +1,12 @@
 // Which rules a run has: the packs, the rule files and directories, the configuration file itself.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/diagnostics.h"
@@ -31,10 +34,20 @@ struct RuleFiles {
 // All faults of form of all files go to `diagnostics`. A file that is named twice is read once.
 RuleFiles read_rule_files(const RuleSources& sources, config::Diagnostics& diagnostics);
 
+// What stands in rule files, so that two loads can be compared: comments, order, layout and the
+// names of files are no part of it.
+struct RuleTexts {
+  // "rule", "pattern" ... and name -> what is written there
+  std::map<std::pair<std::string, std::string>, std::string> parts;
+  std::set<std::string> filled;  // files that hold more than blanks
+};
+RuleTexts texts_of(const RuleFiles& files);
+
 // All faults of all files go to `diagnostics`; null when there is an error. Warnings that a file
-// allows (`# logtally: allow W203`) are not among them.
+// allows (`# logtally: allow W203`) are not among them. `texts`: filled, if there is one.
 std::shared_ptr<const rules::RuleSet> load_rules(const RuleSources& sources,
-                                                 config::Diagnostics& diagnostics);
+                                                 config::Diagnostics& diagnostics,
+                                                 RuleTexts* texts = nullptr);
 
 // What follows a compilation without errors: costly regular expressions are warned of, and what a
 // file allows is taken out.

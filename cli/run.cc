@@ -15,6 +15,7 @@
 #include <fmt/core.h>
 #include <prometheus/metric_family.h>
 
+#include "cli/format_hint.h"
 #include "cli/interrupts.h"
 #include "cli/kept_state.h"
 #include "cli/reload_thread.h"
@@ -209,6 +210,8 @@ void tell_rules(const Console& console, const rules::RuleSet& rules) {
   }
   for (const auto& [file, count] : counts)
     console.say(fmt::format("  rules     {} of {}", count, file));
+  if (!rules.switched_off().empty())
+    console.say(fmt::format("  rules     {} switched off", rules.switched_off().size()));
   console.say(fmt::format("  metrics   {} declared", rules.families().size()));
 }
 
@@ -317,8 +320,23 @@ void tell_reload(const Console& console, const ReloadOutcome& outcome) {
     if (end != std::string::npos) std::fputs(outcome.text.c_str() + end + 1, stderr);
     return;
   }
+  if (outcome.repeated) {
+    console.log("reload failed, the rules of before stay at work; still failing: " + outcome.first);
+    return;
+  }
   console.log("reload failed, the rules of before stay at work:");
   std::fputs(outcome.text.c_str(), stderr);
+}
+
+// Most lines are text that nothing can be made of: most often the formats are missing.
+void tell_bare(const Summary& summary, const rules::RuleSet& rules,
+               const std::vector<std::string>& files, const Console& console) {
+  if (summary.bare * 2 <= summary.read ||
+      summary.unmatched * 2 <= summary.matched + summary.unmatched)
+    return;
+  const FormatHint hint = format_hint(rules, first_lines(files));
+  console.say(fmt::format("hint: {} of {} lines fit no format and match no rule ({}); {}",
+                          grouped(summary.bare), grouped(summary.read), hint.note, hint.help));
 }
 
 }  // namespace
@@ -335,9 +353,10 @@ int run(const config::CommandLine& line, const config::Environment& environment,
 
   const std::uint64_t loaded = fingerprint_of(rule_paths(line, options));
   config::Diagnostics diagnostics;
+  RuleTexts texts;
   const auto rules = load_rules(
       {.packs = options.packs, .paths = options.rules, .configuration = configuration.document},
-      diagnostics);
+      diagnostics, &texts);
   if (rules == nullptr || line.verbosity >= 0)
     std::fputs(diagnostics.render(console.colour()).c_str(), stderr);
   if (rules == nullptr) return kExitConfiguration;
@@ -410,7 +429,7 @@ int run(const config::CommandLine& line, const config::Environment& environment,
   }
   worker.connect(registry, own.get());
 
-  RuleReload rule_reload(line, options, worker, [&](const rules::RuleSet& next) {
+  RuleReload rule_reload(line, options, worker, std::move(texts), [&](const rules::RuleSet& next) {
     return own_metrics_spec(next, **inputs);
   });
   std::unique_ptr<ReloadThread> reload;
@@ -512,6 +531,11 @@ int run(const config::CommandLine& line, const config::Environment& environment,
     if (!write_all(STDOUT_FILENO, text)) exit_code = kExitWrong;
   }
   const Summary summary = summarise(worker.totals());
+  if (options.once && line.verbosity >= 0) {
+    for (const std::string& text : skips_of(worker.totals(), *rules, console.terminal()))
+      std::fprintf(stderr, "%s\n", text.c_str());
+    tell_bare(summary, *rules, options.files, console);
+  }
   std::fprintf(stderr, "%s\n",
                (console.terminal() ? for_people(summary) : logfmt(summary)).c_str());
   return exit_code;

@@ -5,11 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "cli/format_hint.h"
 #include "cli/sample_watch.h"
 #include "cli/summary.h"
 #include "config/suggest.h"
 #include "pipeline/inputs.h"
 #include "pipeline/worker.h"
+#include "rules/misfit.h"
 #include "sinks/metrics/registry.h"
 
 namespace logtally::cli {
@@ -74,6 +76,7 @@ class SampleReport {
   }
 
   void all(const metrics::Delta& series, const config::Limits& limits) {
+    bare_lines();
     std::vector<std::uint8_t> told(rules_.families().size());  // why it got nothing is known
     for (std::size_t i = 0; i < rules_.rules().size(); ++i) {
       const rules::Rule& rule = rules_.rules()[i];
@@ -82,9 +85,11 @@ class SampleReport {
         for (const rules::Action& action : rule.actions) told[action.family] = 1;
       } else {
         skipped(rule, watch_.rule(i), told);
+        out_of_buckets(rule, watch_.rule(i));
       }
     }
     empty_metrics(series, told);
+    secrets();
     for (std::size_t i = 0; i < rules_.capped_labels().size(); ++i) full_label(i);
     for (metrics::FamilyId family = 0; family < rules_.families().size(); ++family) {
       if (series.size(family) > limits.series_per_metric)
@@ -93,6 +98,18 @@ class SampleReport {
   }
 
  private:
+  void bare_lines() {
+    const SampleWatch::Bare& bare = watch_.bare();
+    if (bare.bare * 2 <= bare.records) return;
+    const FormatHint hint = format_hint(rules_, bare.lines);
+    config::Diagnostic& d = diagnostics_.add(
+        "W406", {},
+        fmt::format("{} of {} records of the sample fit no format and match no rule",
+                    grouped(bare.bare), grouped(bare.records)));
+    d.notes.push_back(hint.note);
+    d.helps.push_back(hint.help);
+  }
+
   bool is_passed(const config::Place& place) const {
     return std::find(passed_.begin(), passed_.end(), place.file.get()) != passed_.end();
   }
@@ -151,12 +168,31 @@ class SampleReport {
     } else {
       d.label = "`" + what + "`: " + label;
     }
-    suggest(d, *worst, what, at);
+    suggest(d, *worst, what, at, &rule);
+  }
+
+  // Where the message that goes along with a pattern furthest parts from it, in the words of
+  // `explain`.
+  static std::string where_it_parts(const rules::Rule& rule, const Tally& messages) {
+    constexpr std::size_t kMostTried = 20;
+    rules::Misfits misfits;
+    std::optional<rules::Misfit> best;
+    std::string message;
+    for (const auto& [text, times] : messages.top(kMostTried)) {
+      for (const rules::Pattern& pattern : rule.patterns) {
+        auto found = misfits.find(pattern, rules::PatternUse::message, text);
+        if (!found || (best && found->fitted <= best->fitted)) continue;
+        best = std::move(found);
+        message = text;
+      }
+    }
+    if (!best || best->fitted == 0) return {};
+    return "on " + config::in_ticks(config::printable(message, 60)) + ": " + best->why;
   }
 
   // What stood there instead, and what is near to it.
   void suggest(config::Diagnostic& d, const SampleWatch::Miss& miss, const std::string& what,
-               const Node::Entry* at) {
+               const Node::Entry* at, const rules::Rule* rule) {
     constexpr std::size_t kShown = 5;
     if (miss.missing * 2 > miss.lines && what != "pattern" && what != "regex" && what != "if") {
       if (miss.keys.empty()) return;
@@ -164,6 +200,10 @@ class SampleReport {
       const std::string near = nearest_key(what, miss.keys.texts());
       if (!near.empty()) d.helps.push_back("did you mean `" + near + "`?");
       return;
+    }
+    if (what == "pattern" && rule != nullptr && !miss.seen.empty()) {
+      if (const std::string parts = where_it_parts(*rule, miss.seen); !parts.empty())
+        d.notes.push_back(parts);
     }
     if (!miss.seen.empty()) {
       d.notes.push_back((what == "pattern" || what == "regex" ? "messages there: " : "it is ") +
@@ -196,14 +236,60 @@ class SampleReport {
           "W405", action.place,
           fmt::format("`{}` was skipped on each of {} line{} that rule `{}` matched", action.name,
                       grouped(one.skipped[i]), one.skipped[i] == 1 ? "" : "s", rule.name),
-          one.missing[i].empty() ? why : "its label `" + one.missing[i] + "` has no value");
+          !one.missing[i].empty()  ? "its label `" + one.missing[i] + "` has no value"
+          : !one.absent[i].empty() ? "`$" + one.absent[i] + "` is missing"
+                                   : why);
       if (one.keys[i].empty() || !one.reasons[i].contains(rules::SkipReason::missing_field))
         continue;
       d.notes.push_back("these lines have " + listed(one.keys[i], 8));
-      const std::string near = nearest_key(one.missing[i], one.keys[i].texts());
-      if (!near.empty())
-        d.helps.push_back("did you mean `" + near + "`?  labels: {" + one.missing[i] + ": $" +
-                          near + "}");
+      const bool label = !one.missing[i].empty();
+      const std::string near =
+          nearest_key(label ? one.missing[i] : one.absent[i], one.keys[i].texts());
+      if (near.empty()) continue;
+      d.helps.push_back(label ? "did you mean `" + near + "`?  labels: {" + one.missing[i] + ": $" +
+                                    near + "}"
+                              : "did you mean `$" + near + "`?");
+    }
+  }
+
+  void out_of_buckets(const rules::Rule& rule, const SampleWatch::OfRule& one) {
+    if (is_passed(rule.place)) return;
+    for (std::size_t i = 0; i < rule.actions.size(); ++i) {
+      const SampleWatch::OfRule::Range& range = one.ranges[i];
+      if (range.values == 0 || (range.above < range.values && range.below < range.values)) continue;
+      const rules::Action& action = rule.actions[i];
+      const metrics::FamilySpec& spec = rules_.families()[action.family];
+      const bool above = range.above == range.values;
+      config::Diagnostic& d = diagnostics_.add(
+          "W407", action.place,
+          fmt::format("{} of `{}` {} {} its {} bucket ({})",
+                      range.values == 1 ? "the only value"
+                                        : fmt::format("all {} values", grouped(range.values)),
+                      spec.name, range.values == 1 ? "is" : "are", above ? "above" : "far below",
+                      above ? "last" : "first",
+                      metrics::to_string(above ? spec.buckets.back() : spec.buckets.front())),
+          "such as " + range.example);
+      d.helps.emplace_back(action.unit.empty()
+                               ? "is the field in another unit?  unit: ms says so; or choose "
+                                 "buckets for such values"
+                               : "is the field in another unit than `" + action.unit +
+                                     "`? or choose buckets for such values");
+    }
+  }
+
+  void secrets() {
+    for (const auto& [where, secret] : watch_.secrets()) {
+      const auto& [family, label] = where;
+      const metrics::FamilySpec& spec = rules_.families()[family];
+      const config::Place& place = rules_.family_places()[family];
+      if (is_passed(place)) continue;
+      diagnostics_
+          .add("W408", place,
+               fmt::format("values of label `{}` look like what `builtin: {}` redacts",
+                           spec.labels[label], secret.shape))
+          .helps.push_back(
+              fmt::format("redact: {{{}: {{builtin: {}, with: hash}}}}, or leave the label out",
+                          secret.shape, secret.shape));
     }
   }
 
@@ -243,7 +329,9 @@ class SampleReport {
         .add("W402", at,
              fmt::format("label `{}` has {} values in the sample, its `max` is {}",
                          spec.labels[label], grouped(values), grouped(most)),
-             fmt::format("`other` stands for {} of them", grouped(values - most)))
+             fmt::format("{} stands for {} of them",
+                         config::in_ticks(rules_.label_policy(family, label).overflow),
+                         grouped(values - most)))
         .helps.emplace_back("a map with `rewrite` can fold them; or the label is left out");
   }
 
@@ -264,6 +352,25 @@ class SampleReport {
   config::Diagnostics& diagnostics_;
   std::vector<const config::SourceFile*> passed_;
 };
+
+// Redactions of these files that found nothing: they may be wrong, or not be needed.
+std::string idle_redactions(std::span<const rules::RuleSet::Source> sources,
+                            const SampleWatch& watch) {
+  std::string names;
+  std::size_t count = 0;
+  for (const rules::RuleSet::Source& source : sources) {
+    const Node* redact = source.document->root.find("redact");
+    if (redact == nullptr) continue;
+    for (const Node::Entry& entry : redact->entries) {
+      if (watch.redactions().contains(entry.key.text)) continue;
+      constexpr std::size_t kMost = 8;
+      if (++count <= kMost) names += (count == 1 ? "" : ", ") + config::in_ticks(entry.key.text);
+    }
+  }
+  if (count == 0) return {};
+  return fmt::format("redaction{} {}{} found nothing in the sample", count == 1 ? "" : "s", names,
+                     count > 8 ? fmt::format(" and {} more", count - 8) : "");
+}
 
 }  // namespace
 
@@ -353,6 +460,7 @@ SampleTotals try_sample(std::shared_ptr<const rules::RuleSet> rules,
   if (files.size() > 1) name += fmt::format(" and {} more", files.size() - 1);
   if (totals.lines > 0) {
     SampleReport(*rules, sources, packs, watch, name, diagnostics).all(worker.series(), limits);
+    totals.note = idle_redactions(sources.subspan(packs), watch);
   }
   return totals;
 }

@@ -17,6 +17,7 @@ namespace logtally::cli {
 struct SampleTotals {
   std::uint64_t lines = 0;
   std::uint64_t series = 0;
+  std::string note;  // redactions that found nothing
 };
 
 // Warnings W401 to W405, and E009 for a file that cannot be read. `packs`: so many of the sources

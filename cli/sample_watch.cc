@@ -6,6 +6,7 @@
 #include <re2/re2.h>
 
 #include "cli/sample_check.h"
+#include "rules/secret_shapes.h"
 
 namespace logtally::cli {
 
@@ -44,6 +45,17 @@ SampleWatch::SampleWatch(const rules::RuleSet& rules) : rules_(rules), all_(rule
     all_[i].reasons.resize(actions);
     all_[i].keys.resize(actions);
     all_[i].missing.resize(actions);
+    all_[i].absent.resize(actions);
+    all_[i].ranges.resize(actions);
+  }
+  for (const rules::SecretShape& shape : rules::secret_shapes()) {
+    // Addresses are often meant: of them W210 speaks.
+    if (shape.name == "ipv4" || shape.name == "ipv6" || shape.name == "card") continue;
+    re2::RE2::Options options(re2::RE2::Quiet);
+    options.set_encoding(re2::RE2::Options::EncodingLatin1);
+    auto regex = std::make_unique<const re2::RE2>(
+        re2::StringPiece(shape.regex.data(), shape.regex.size()), options);
+    if (regex->ok()) shapes_.emplace_back(shape.name, std::move(regex));
   }
 }
 
@@ -59,6 +71,17 @@ void SampleWatch::record_begins(const rules::Event& event, rules::Scope& scope) 
   event_ = &event;
   scope_ = &scope;
   keys_known_ = false;
+}
+
+void SampleWatch::record_done(const rules::Event& event, bool matched) {
+  ++bare_.records;
+  if (matched || !event.format.empty()) return;
+  ++bare_.bare;
+  constexpr std::size_t kMostLines = 200;
+  constexpr std::size_t kLongest = 1000;
+  if (bare_.bare > kMostLines || event.line.size() > kLongest) return;
+  bare_.lines += event.line;
+  bare_.lines += '\n';
 }
 
 void SampleWatch::add_keys(Tally& tally) {
@@ -139,9 +162,55 @@ void SampleWatch::rule_failed(const rules::Rule& rule, std::string_view what, st
   }
 }
 
+void SampleWatch::redacted(std::string_view name, std::size_t times) {
+  const auto found = redactions_.find(name);
+  if (found != redactions_.end()) {
+    found->second += times;
+  } else {
+    redactions_.emplace(name, times);
+  }
+}
+
+void SampleWatch::add_keys(Tally& tally, const rules::Rule& rule) {
+  add_keys(tally);
+  for (const std::string& name : rule.capture_names) tally.add(name);
+  for (const std::string& name : rule.let_names) tally.add(name);
+}
+
+void SampleWatch::look_for_secrets(const metrics::Series& series) {
+  constexpr std::size_t kMostValues = 20'000;
+  for (std::size_t label = 0; label < series.labels.size(); ++label) {
+    const std::string& value = series.labels[label];
+    constexpr std::size_t kShortest = 6;
+    if (value.size() < kShortest || looked_at_.size() >= kMostValues) continue;
+    const auto known = secrets_.find({series.family, label});
+    if (known != secrets_.end()) continue;
+    if (!looked_at_
+             .insert(std::to_string(series.family) + "/" + std::to_string(label) + "/" + value)
+             .second)
+      continue;
+    for (const auto& [name, regex] : shapes_) {
+      if (!re2::RE2::PartialMatch(value, *regex)) continue;
+      secrets_.emplace(std::pair(series.family, label), Secret{.shape = name, .times = 1});
+      break;
+    }
+  }
+}
+
 void SampleWatch::action_done(const rules::Rule& rule, const rules::Action& action,
-                              const metrics::Series&, rules::Decimal) {
-  ++of(rule).done[index_of(rule, action)];
+                              const metrics::Series& series, rules::Decimal counted) {
+  const std::size_t index = index_of(rule, action);
+  ++of(rule).done[index];
+  look_for_secrets(series);
+  if (const auto& spec = rules_.families()[action.family];
+      action.kind == rules::Action::Kind::observe && !spec.buckets.empty()) {
+    OfRule::Range& range = of(rule).ranges[index];
+    ++range.values;
+    const double number = counted.to_double();
+    range.above += counted > spec.buckets.back();
+    range.below += number > 0 && number * 100 < spec.buckets.front().to_double();
+    if (range.example.empty()) range.example = metrics::to_string(counted);
+  }
   constexpr std::size_t kMostValues = 100'000;
   for (const rules::LabelSource& source : action.labels) {
     if (source.policy == nullptr || source.policy->max == 0) continue;
@@ -162,9 +231,15 @@ void SampleWatch::action_skipped(const rules::Rule& rule, const rules::Action& a
   one.reasons[index].insert(reason);
   constexpr std::uint64_t kLooked = 1000;
   if (one.done[index] > 0 || one.skipped[index] > kLooked) return;
-  add_keys(one.keys[index]);
+  add_keys(one.keys[index], rule);
   if (reason != rules::SkipReason::missing_field || !one.missing[index].empty()) return;
-  if (action.value && !action.value->evaluate(*scope_).usable()) return;
+  if (action.value && !action.value->evaluate(*scope_).usable()) {
+    const std::vector<rules::Ref>& refs = action.value->refs();
+    for (std::size_t i = 0; i < refs.size() && one.absent[index].empty(); ++i) {
+      if (!scope_->token(refs[i]).present()) one.absent[index] = action.value->ref_names()[i];
+    }
+    return;
+  }
   for (std::size_t i = 0; i < action.labels.size(); ++i) {
     if (rules::label_source_value(action.labels[i], *scope_).usable()) continue;
     one.missing[index] = rules_.families()[action.family].labels[i];

@@ -1,6 +1,10 @@
 #include "cli/summary.h"
 
-#include <fmt/core.h>
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "rules/explainer.h"
 
 namespace logtally::cli {
 
@@ -34,6 +38,48 @@ std::string for_people(const Summary& s) {
       grouped(s.read), grouped(s.parsed), grouped(s.joined), grouped(s.bare), grouped(s.failed),
       grouped(s.matched), grouped(s.unmatched), grouped(s.lost), s.lost == 0 ? "" : " bytes",
       grouped(s.series));
+}
+
+std::vector<std::string> skips_of(const metrics::Totals& totals, const rules::RuleSet& rules,
+                                  bool people) {
+  struct Line {
+    std::uint64_t times = 0;
+    std::string text;
+  };
+  std::vector<Line> lines;
+  for (std::size_t r = 0; r < std::min(rules.rules().size(), totals.rules.size()); ++r) {
+    const rules::Rule& rule = rules.rules()[r];
+    if (rule.place.file->name.starts_with("pack ")) continue;  // theirs are meant
+    Line line;
+    std::string why;
+    for (std::size_t a = 0; a < totals.rules[r].skipped.size(); ++a) {
+      for (std::size_t reason = 0; reason < metrics::kSkipReasons; ++reason) {
+        const std::uint64_t times = totals.rules[r].skipped[a][reason];
+        if (times == 0) continue;
+        line.times += times;
+        why += fmt::format("{}{} ({} {})", why.empty() ? "" : ", ", rule.actions[a].name,
+                           rules::reason_name(static_cast<rules::SkipReason>(reason)),
+                           people ? grouped(times) : std::to_string(times));
+      }
+    }
+    if (line.times == 0) continue;
+    line.text = people ? fmt::format("rule {} skipped {} of its actions: {}", rule.name,
+                                     grouped(line.times), why)
+                       : fmt::format("msg=skipped rule={} times={} actions=\"{}\"", rule.name,
+                                     line.times, why);
+    lines.push_back(std::move(line));
+  }
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const Line& a, const Line& b) { return a.times > b.times; });
+  constexpr std::size_t kMost = 10;
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < lines.size() && i < kMost; ++i)
+    texts.push_back(std::move(lines[i].text));
+  if (lines.size() > kMost)
+    texts.push_back(
+        fmt::format(fmt::runtime(people ? "and {} more rules" : "msg=skipped more_rules={}"),
+                    lines.size() - kMost));
+  return texts;
 }
 
 std::string grouped(std::uint64_t number) {

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "rules/rule_set.h"
 #include "sinks/metrics/totals.h"
 
 namespace logtally::cli {
@@ -26,6 +28,11 @@ Summary summarise(const metrics::Totals& totals);
 std::string logfmt(const Summary& summary);
 // "read 21,940  matched 21,102 ...", without a newline.
 std::string for_people(const Summary& summary);
+
+// Actions that were skipped, a line for each rule that had some: logfmt, or for people. Without
+// newlines; the rules with the most skips first, at most ten.
+std::vector<std::string> skips_of(const metrics::Totals& totals, const rules::RuleSet& rules,
+                                  bool people);
 
 // 1234567 -> "1,234,567"
 std::string grouped(std::uint64_t number);

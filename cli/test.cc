@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/format_hint.h"
+#include "cli/rule_check.h"
 #include "cli/run.h"
 #include "cli/test_report.h"
 #include "cli/test_suites.h"
@@ -130,6 +132,28 @@ std::size_t update_files(const std::vector<TestedSuite>& tested) {
   return failed;
 }
 
+// Whoever reads a report gets one, though nothing could be run.
+void tell_program(const config::CommandLine& line, const std::string& message,
+                  const std::string& text) {
+  if (line.format == "junit") std::fputs(junit_error(message, text).c_str(), stdout);
+  if (line.format == "tap") std::fputs(tap_error(message).c_str(), stdout);
+}
+
+// Where lines of tests that failed fit no format: what would. Lines of text, or nothing.
+std::string formats_for(const std::vector<TestedSuite>& tested) {
+  std::string out;
+  for (const TestedSuite& suite : tested) {
+    std::string bare;
+    for (const auto& result : suite.results) {
+      if (result && !result->passed()) bare += result->bare;
+    }
+    if (bare.empty() || suite.suite->rules == nullptr) continue;
+    const FormatHint hint = format_hint(*suite.suite->rules, bare);
+    out += fmt::format("= note: {}\n= help: {}\n", hint.note, hint.help);
+  }
+  return out;
+}
+
 int tell_none() {
   std::fputs(
       "error: there are no tests\n"
@@ -153,11 +177,16 @@ int test(const config::CommandLine& line, const config::Environment& environment
   };
   if (diagnostics.has_errors()) {
     std::fputs(diagnostics.render(colour(STDERR_FILENO)).c_str(), stderr);
+    tell_program(line, "the rule files are invalid: " + first_error(diagnostics),
+                 diagnostics.render());
     return kExitWrong;
   }
   std::size_t tests = 0;
   for (const TestSuite& suite : suites) tests += suite.tests.size();
-  if (tests == 0) return tell_none();
+  if (tests == 0) {
+    tell_program(line, "there are no tests", "write `tests:` in a rule file");
+    return tell_none();
+  }
 
   const std::vector<TestedSuite> tested =
       run_all(suites, line.coverage ? pipeline::Tracing::always : pipeline::Tracing::of_failures);
@@ -178,6 +207,8 @@ int test(const config::CommandLine& line, const config::Environment& environment
                                                : Detail::usual;
     report = human_report(tested, detail, colour(STDOUT_FILENO));
   }
+  if (line.format == "human" && report.size() > 1)  // its last line is the summary
+    report.insert(report.rfind('\n', report.size() - 2) + 1, formats_for(tested));
   std::fputs(report.c_str(), stdout);
   bool wrong = count_tests(tested).failed > 0;
   if (line.coverage) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -159,6 +160,21 @@ std::string tap_report(const std::vector<TestedSuite>& tested) {
   return out;
 }
 
+std::string junit_error(std::string_view message, std::string_view text) {
+  return fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+      "<testsuites name=\"logtally\" tests=\"1\" failures=\"0\" errors=\"1\">\n"
+      "  <testsuite name=\"rule files\" tests=\"1\" failures=\"0\" errors=\"1\">\n"
+      "    <testcase name=\"the tests can be run\" classname=\"rule files\">\n"
+      "      <error message=\"{}\">{}</error>\n"
+      "    </testcase>\n  </testsuite>\n</testsuites>\n",
+      xml(message), xml(text));
+}
+
+std::string tap_error(std::string_view message) {
+  return fmt::format("TAP version 13\nBail out! {}\n", message);
+}
+
 bool Coverage::complete() const {
   return std::all_of(parts.begin(), parts.end(),
                      [](const Part& part) { return part.touched == part.all; });
@@ -166,20 +182,21 @@ bool Coverage::complete() const {
 
 Coverage coverage_of(const std::vector<TestedSuite>& tested) {
   // By place and name: the same rule, compiled for several tests, is one.
-  using Key = std::pair<std::string, std::string>;  // name, how it is told
+  using Key = std::tuple<std::string, std::uint32_t, std::string>;  // file, where, how it is told
   std::map<Key, bool> rules;
   std::map<Key, bool> actions;
   std::map<Key, bool> metrics;
-  const auto rule_key = [](const rules::Rule& rule) {
-    return Key{rule.name, place_text(rule.place) + ": rule " + rule.name};
+  const auto key_of = [](const config::Place& place, const std::string& text) {
+    return Key{place.file->name, place.span.begin, place_text(place) + ": " + text};
   };
-  const auto action_key = [](const rules::Rule& rule, const rules::Action& action) {
-    return Key{rule.name + " / " + action.name,
-               place_text(action.place) + ": " + action.name + " (rule " + rule.name + ")"};
+  const auto rule_key = [&](const rules::Rule& rule) {
+    return key_of(rule.place, "rule " + rule.name);
   };
-  const auto metric_key = [](const rules::RuleSet& set, std::size_t family) {
-    return Key{set.families()[family].name,
-               place_text(set.family_places()[family]) + ": metric " + set.families()[family].name};
+  const auto action_key = [&](const rules::Rule& rule, const rules::Action& action) {
+    return key_of(action.place, action.name + " (rule " + rule.name + ")");
+  };
+  const auto metric_key = [&](const rules::RuleSet& set, std::size_t family) {
+    return key_of(set.family_places()[family], "metric " + set.families()[family].name);
   };
   const auto add_all = [&](const rules::RuleSet& set) {
     for (const rules::Rule& rule : set.rules()) {
@@ -221,11 +238,16 @@ Coverage coverage_of(const std::vector<TestedSuite>& tested) {
       {"rules", &rules}, {"actions", &actions}, {"metrics", &metrics}};
   for (const auto& [what, all] : parts) {
     Coverage::Part part{.what = what, .touched = 0, .all = all->size(), .untouched = {}};
+    Coverage::Part own{.what = what, .touched = 0, .all = 0, .untouched = {}};
     for (const auto& [key, touched] : *all) {
       part.touched += touched;
-      if (!touched) part.untouched.push_back(key.second);
+      if (!touched) part.untouched.push_back(std::get<2>(key));
+      if (std::get<0>(key).starts_with("pack ")) continue;
+      own.touched += touched;
+      ++own.all;
     }
     coverage.parts.push_back(std::move(part));
+    coverage.own.push_back(std::move(own));
   }
   return coverage;
 }
@@ -237,12 +259,23 @@ std::string coverage_report(const Coverage& coverage) {
     out += fmt::format("no test touches {} of the {}:\n", part.untouched.size(), part.what);
     for (const std::string& text : part.untouched) out += "  " + text + "\n";
   }
-  out += "coverage: ";
-  for (std::size_t i = 0; i < coverage.parts.size(); ++i) {
-    const Coverage::Part& part = coverage.parts[i];
-    out += fmt::format("{}{} % of {} {}", i == 0 ? "" : ", ", part.percent(), part.all, part.what);
-  }
-  return out + "\n";
+  const auto add = [&](std::string_view title, const std::vector<Coverage::Part>& parts) {
+    out += title;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      out += fmt::format("{}{} % of {} {}", i == 0 ? "" : ", ", parts[i].percent(), parts[i].all,
+                         parts[i].what);
+    }
+    out += '\n';
+  };
+  add("coverage: ", coverage.parts);
+  const auto all_of = [](const std::vector<Coverage::Part>& parts) {
+    std::size_t all = 0;
+    for (const Coverage::Part& part : parts) all += part.all;
+    return all;
+  };
+  if (const std::size_t own = all_of(coverage.own); own > 0 && own < all_of(coverage.parts))
+    add("of these, without the packs: ", coverage.own);
+  return out;
 }
 
 }  // namespace logtally::cli

@@ -30,9 +30,13 @@ std::string human_report(const std::vector<TestedSuite>& tested, Detail detail, 
 std::string junit_report(const std::vector<TestedSuite>& tested);
 std::string tap_report(const std::vector<TestedSuite>& tested);
 
-// What no test touches. A rule is touched when it matches a line, an action when it acts, a metric
-// when a line changes it in a test whose expectation names it. Metrics that no rule fills are not
-// asked for.
+// Reports of a run that could not begin: valid, and a failure for whoever reads them.
+std::string junit_error(std::string_view message, std::string_view text);
+std::string tap_error(std::string_view message);
+
+// What no test touches, in the order of files and lines. A rule is touched when it matches a line,
+// an action when it acts, a metric when a line changes it in a test whose expectation names it.
+// Metrics that no rule fills are not asked for.
 struct Coverage {
   struct Part {
     std::string_view what;  // "rules"
@@ -43,6 +47,7 @@ struct Coverage {
     std::size_t percent() const { return all == 0 ? 100 : touched * 100 / all; }
   };
   std::vector<Part> parts;
+  std::vector<Part> own;  // of them, what is not of packs; numbers alone
 
   bool complete() const;
 };

@@ -80,6 +80,13 @@ constexpr CodePage kPages[] = {
      "  - name: a job counts\n"
      "    lines: '{\"event\":\"job\"}'\n"
      "    expect: jobs_total 1\n"},
+    {"E072",
+     "While the program ran, a rule file that had rules was emptied. Most often somebody is about "
+     "to write it: an editor, a copy that stopped, a full disk. The rules of before stay at work "
+     "and no value is lost. To take its rules away for good, remove the file, or leave a comment "
+     "in it.",
+     "(rules.d/10-jobs.yaml, 0 bytes)\n", "# the rules of jobs are in 20-engine.yaml now\n",
+     ExampleKind::told},
 };
 
 }  // namespace

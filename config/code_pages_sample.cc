@@ -65,6 +65,43 @@ constexpr CodePage kPages[] = {
      "  call: {match: {event: call}, do: [{observe: call_seconds, value: $duration_ms, unit: "
      "ms}]}\n",
      ExampleKind::told},
+    {"W406",
+     "More than half of the records are lines of text that no format fits, and no rule matched "
+     "them: each is a bare message without time, level and logger. Formats come with packs, or "
+     "stand in a rule file; the message shows which would fit.",
+     "rules:\n"
+     "  failed: {match: {level: error}, do: [inc: errors_total]}\n"
+     "# sample: 2026-01-05 10:00:00,123 [engine] ERROR no answer\n",
+     "formats:\n"
+     "  mine: {pattern: '<time> [<logger>] <level> <message>'}\n"
+     "rules:\n"
+     "  failed: {match: {level: error}, do: [inc: errors_total]}\n",
+     ExampleKind::told},
+    {"W407",
+     "All values that the sample gave a histogram lie above its last bucket, or below its first: "
+     "most often the field is in another unit than the metric, and `unit:` is missing.",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 1, 10]}\n"
+     "rules:\n"
+     "  call: {pattern: 'call took <took>', do: [{observe: call_seconds, value: $took}]}\n"
+     "# sample: call took 1500\n",
+     "metrics:\n"
+     "  call_seconds: {type: histogram, help: Call time, buckets: [0.1, 1, 10]}\n"
+     "rules:\n"
+     "  call: {pattern: 'call took <took>', do: [{observe: call_seconds, value: $took, unit: "
+     "ms}]}\n",
+     ExampleKind::told},
+    {"W408",
+     "Values of the label have the shape of a built-in redaction (`logtally help redaction`), so a "
+     "page would show what nobody should see. Redact it: then rules, pages and messages have the "
+     "redacted text alone.",
+     "metrics:\n"
+     "  logins_total: {type: counter, help: Logins, labels: {user: {max: 50}}}\n"
+     "# sample: {\"event\":\"login\",\"user\":\"ann@example.com\"}\n",
+     "redact: {mail: {builtin: email, with: hash}}\n"
+     "metrics:\n"
+     "  logins_total: {type: counter, help: Logins, labels: {user: {max: 50}}}\n",
+     ExampleKind::told},
 };
 
 }  // namespace

@@ -443,6 +443,7 @@ const std::vector<CodeRow>& diagnostic_codes() {
       {"E061", "buckets that do not increase"},
       {"E070", "a test's expectation that cannot be read"},
       {"E071", "a test that fails"},
+      {"E072", "a rule file that became empty while its rules are at work"},
       {"W201", "a gauge or histogram whose name ends in _total"},
       {"W202", "a counter whose name does not end in _total"},
       {"W203", "a histogram without buckets"},
@@ -469,6 +470,9 @@ const std::vector<CodeRow>& diagnostic_codes() {
       {"W403", "a metric that got no value from the sample"},
       {"W404", "more series in the sample than are allowed"},
       {"W405", "an action that was skipped on every line of the sample"},
+      {"W406", "a sample most of whose lines fit no format"},
+      {"W407", "values of the sample that are all beyond one end of the buckets"},
+      {"W408", "a label whose values in the sample look like a secret"},
   };
   return kCodes;
 }

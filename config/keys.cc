@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 
 #include <fmt/format.h>
 
@@ -13,14 +14,62 @@ std::string join(const std::vector<std::string_view>& words) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+namespace {
+
+// What a key is called elsewhere, or in full.
+std::string other_word_for(std::string_view word, const std::vector<std::string_view>& allowed) {
+  struct Row {
+    std::string_view key;
+    std::string_view words;  // a blank on both sides of each
+  };
+  static constexpr Row kRows[] = {
+      {"inc", " increment incr increase count counter "},
+      {"dec", " decrement decr decrease "},
+      {"add", " sum plus increase_by "},
+      {"set", " gauge assign "},
+      {"observe", " histogram record timing measure "},
+      {"delete", " remove unset "},
+      {"help", " description desc doc "},
+      {"match", " where when filter selector "},
+      {"if", " condition expr only_if "},
+      {"do", " actions action then "},
+      {"pattern", " grok parse "},
+      {"ttl", " expire expires idle_timeout max_idle_duration "},
+      {"with", " replacement replace "},
+  };
+  const std::string wanted = " " + std::string(word) + " ";
+  for (const Row& row : kRows) {
+    if (row.words.find(wanted) != std::string_view::npos &&
+        std::find(allowed.begin(), allowed.end(), row.key) != allowed.end())
+      return std::string(row.key);
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string unknown_key(const Reading& reading, const Node& key, std::string_view owner,
                         const std::vector<std::string_view>& allowed) {
   std::string near = suggest(key.text, std::span<const std::string_view>(allowed));
+  if (near.empty()) near = other_word_for(key.text, allowed);
   auto& d = reading.fault("E012", key, fmt::format("unknown key {}", in_ticks(key.text)),
                           near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));
   d.lines_above = 1;
   d.notes.push_back(fmt::format("{} takes: {}", owner, join(allowed)));
   return near;
+}
+
+std::string truth_meant(const Node& value) {
+  std::string word;
+  for (const char c : value.text) word += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  const auto is = [&](std::initializer_list<std::string_view> words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  if (value.is_scalar() && is({"true", "yes", "on", "y", "1"}))
+    return "write `true`, without quotes";
+  if (value.is_scalar() && is({"false", "no", "off", "n", "0"}))
+    return "write `false`, without quotes";
+  return "true or false";
 }
 
 void not_yet(const Reading& reading, const Node& key) {
@@ -144,9 +193,12 @@ bool read_word(const Reading& reading, const Node& value, std::span<const std::s
   const auto found = std::find(words.begin(), words.end(), text);
   if (found == words.end()) {
     const std::string near = suggest(text, words);
+    const bool truth = std::find(words.begin(), words.end(), "true") != words.end();
     auto& d =
         reading.fault("E013", value, fmt::format("{} is not a value of this key", in_ticks(text)),
-                      near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));
+                      truth          ? truth_meant(value)
+                      : near.empty() ? std::string()
+                                     : fmt::format("did you mean `{}`?", near));
     d.notes.push_back(fmt::format("it is one of: {}", join({words.begin(), words.end()})));
     return false;
   }

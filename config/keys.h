@@ -53,6 +53,10 @@ std::string unknown_key(const Reading& reading, const Node& key, std::string_vie
 // E014 at `key`.
 void not_yet(const Reading& reading, const Node& key);
 
+// A label for a value that should be true or false: what it was meant to be, of yes, no, on, off
+// (YAML 1.1 took those) and of capital letters; else "true or false".
+std::string truth_meant(const Node& value);
+
 // E010 at `node` if it is no map: "`limits` is a map".
 bool expect_map(const Reading& reading, const Node& node, std::string_view owner);
 

@@ -259,7 +259,7 @@ constexpr Key<Settings> kTopKeys[] = {
     {"version", parse_version, "1"},
     {"listen", parse_listen_key, "HOST:PORT or :PORT of the HTTP server"},
     {"packs", parse_packs, "auto | none | a list of names"},
-    {"rules", parse_rules, "files or directories of *.yaml; or a map of rules"},
+    {"rules", parse_rules, "files or directories of *.yaml and *.yml; or a map of rules"},
     {"targets", parse_targets, "what is read"},
     {"limits",
      [](const Reading& r, const Node& v, Settings& s) {

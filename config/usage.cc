@@ -7,6 +7,8 @@
 #include "config/code_pages.h"
 #include "config/diagnostics.h"
 #include "config/option_table.h"
+#include "config/packs.h"
+#include "config/rule_words.h"
 #include "config/suggest.h"
 
 namespace logtally::config {
@@ -104,7 +106,10 @@ std::string topic_rules() {
       "Levels are folded: warn, WARN and WARNING are all warning, in the log and in a rule.\n"
       "Text values in quotes stay as they are; quote patterns and regexes always.\n"
       "Try it: `logtally check FILE`, `logtally test FILE`, `logtally explain --rules FILE "
-      "LINE`.\n";
+      "LINE`.\n"
+      "More: `logtally help` patterns, functions, fields, units, redaction; `logtally help pack "
+      "aria` "
+      "prints rules\nthat are at work in practice. The whole language is in docs/rules.md.\n";
   return out;
 }
 
@@ -124,6 +129,23 @@ std::string topic_environment() {
   return out + "\nAn empty variable is as none. " + std::string(kPrecedence);
 }
 
+std::string topic_packs() {
+  std::string out =
+      "The built-in packs: rule files for engines, in the language of all rule files. `packs: "
+      "auto`, "
+      "the default,\nloads all of them; --pack NAME some, --pack none none.\n\n";
+  for (const Pack& pack : shipped_packs()) {
+    const std::string_view text = pack.text.substr(pack.text.find("# ") + 2);
+    out += row(pack.name, text.substr(0, text.find(',')), 16);
+  }
+  return out +
+         "\n`logtally help pack NAME` prints one. To go without one of its rules, write into a "
+         "rule "
+         "file\n`rules: {NAME: false}`; to count otherwise, add a rule of another name, which may "
+         "use "
+         "the pack's\nmetrics, maps and tables. Names are unique over packs and files.\n";
+}
+
 std::string topic_codes() {
   std::string out = "Codes of messages; `logtally help CODE` shows one with an example.\n\n";
   for (const CodeRow& code : diagnostic_codes()) out += row(code.code, code.title, 8);
@@ -132,10 +154,22 @@ std::string topic_codes() {
 
 constexpr Topic kTopics[] = {
     {"rules", "the rule file on one page", topic_rules},
+    {"packs", "the built-in packs; `help pack NAME` prints one", topic_packs},
     {"config", "the keys of logtally.yaml", topic_config},
     {"environment", "the variables that are read", topic_environment},
     {"codes", "all codes of messages", topic_codes},
 };
+
+// In the order in which they are listed: behind the rule file the words of its language.
+std::vector<std::pair<std::string_view, std::string_view>> topics() {
+  std::vector<std::pair<std::string_view, std::string_view>> all;
+  for (const Topic& topic : kTopics) {
+    all.emplace_back(topic.name, topic.title);
+    if (topic.name != "rules") continue;
+    for (const RuleWords& words : rule_words()) all.emplace_back(words.topic, words.title);
+  }
+  return all;
+}
 
 }  // namespace
 
@@ -174,7 +208,7 @@ std::string help_text() {
   out += "\nflags of run (`logtally help COMMAND` has the others, and examples):\n";
   out += flags_of(Verb::run);
   out += "\ntopics of help:\n";
-  for (const Topic& topic : kTopics) out += row(topic.name, topic.title, 16);
+  for (const auto& [name, title] : topics()) out += row(name, title, 16);
   return out + "\n" + std::string(kPrecedence);
 }
 
@@ -213,6 +247,7 @@ std::variant<std::string, UsageError> help_on(std::string_view word) {
   for (const Topic& topic : kTopics) {
     if (topic.name == word) return topic.text();
   }
+  if (const RuleWords* words = find_rule_words(word)) return rule_words_text(*words);
   if (auto page = code_page(word)) return *page;
   const std::string near = suggest(word, help_words());
   return UsageError{fmt::format("there is no help on {}{}", in_ticks(word),
@@ -226,7 +261,7 @@ std::vector<std::string> help_words() {
   for (const VerbRow& verb : verbs()) {
     if (verb.verb && !verb.hidden) words.emplace_back(verb.name);
   }
-  for (const Topic& topic : kTopics) words.emplace_back(topic.name);
+  for (const auto& [name, title] : topics()) words.emplace_back(name);
   for (const CodeRow& code : diagnostic_codes()) words.emplace_back(code.code);
   return words;
 }

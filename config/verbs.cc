@@ -53,6 +53,7 @@ constexpr Example kHelpExamples[] = {
     {"logtally help check", "a command: its flags, examples and exit codes"},
     {"logtally help E012", "what a code of a message means, with a wrong and a right example"},
     {"logtally help rules", "the rule file on one page"},
+    {"logtally help pack aria", "the rules of a built-in pack, as they are loaded"},
     {"logtally help codes", "all codes"},
 };
 constexpr Example kVersionExamples[] = {
@@ -135,8 +136,10 @@ constexpr VerbRow kVerbs[] = {
      "names of rules.",
      kCompletionExamples, "0   printed\n2   wrong usage\n", Arguments::shell},
     {"help", Verb::help, "print this help; `help E012`: what a code means",
-     "help [COMMAND|CODE|TOPIC]",
-     "Without an argument: commands and flags. Topics: rules, config, environment, codes.",
+     "help [COMMAND|CODE|TOPIC|pack NAME]",
+     "Without an argument: commands and flags. Topics: rules, patterns, functions, fields, units, "
+     "redaction, packs, config, environment, codes. `help pack NAME` prints the rule file of a "
+     "built-in pack.",
      kHelpExamples, "0   printed\n2   there is no such topic\n", Arguments::topic},
     {"version", Verb::version, "print the version", "version [--format json]",
      "Prints what this binary is, and what it is made of.", kVersionExamples, "0   printed\n"},

@@ -9,12 +9,14 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "pipeline/owned_fd.h"
 #include "pipeline/rule_test_trace.h"
 #include "pipeline/worker.h"
+#include "rules/explainer.h"
 #include "rules/record_decoder.h"
 #include "rules/timestamp.h"
 #include "sinks/metrics/exposition.h"
@@ -67,8 +69,14 @@ using Families = std::vector<metrics::FamilySnapshot>;
 // One run of a test's lines, as far as the page.
 class TestRun {
  public:
-  TestRun(const RuleTest& test, std::shared_ptr<const rules::RuleSet> rules, RuleTestTrace* tracer)
-      : test_(test), rules_(std::move(rules)), tracer_(tracer) {}
+  // `listener`: a TraceSink that is told the lines, or null.
+  template <class Listener>
+  TestRun(const RuleTest& test, std::shared_ptr<const rules::RuleSet> rules, Listener* listener)
+      : test_(test), rules_(std::move(rules)), tracer_(listener) {
+    if constexpr (!std::is_same_v<Listener, rules::TraceSink>) {
+      if (listener != nullptr) listener->at(lines_);
+    }
+  }
 
   Result<Families> run() {
     int fds[2] = {-1, -1};
@@ -84,7 +92,6 @@ class TestRun {
     WorkerOptions options;
     options.wrappers = {Wrapper::automatic};
     options.clock = clock;
-    if (tracer_ != nullptr) tracer_->at(lines_);
     options.trace = tracer_;
     Worker worker(rules_, **inputs, std::move(options));
     metrics::Registry registry(worker.series());
@@ -143,13 +150,60 @@ class TestRun {
 
   const RuleTest& test_;
   std::shared_ptr<const rules::RuleSet> rules_;
-  RuleTestTrace* tracer_;
+  rules::TraceSink* tracer_;
   LineTimes times_{*rules_};
   std::int64_t wall_ns_ = kBeginning;
   std::chrono::nanoseconds steady_{0};
   OwnedFd writing_;
   std::uint64_t offset_ = 0;
   RuleTestTrace::Lines lines_;  // so far
+};
+
+// ---------------------------------------------------------------- lines that count nothing
+
+// Hears which lines of a test no rule matched, and why.
+class SilentLines : public rules::Explainer {
+ public:
+  SilentLines(const rules::RuleSet& rules, TestResult& result)
+      : Explainer(rules, [this](const rules::Explanation& told) { hear(told); }), result_(result) {}
+
+  void at(const RuleTestTrace::Lines& lines) { lines_ = &lines; }
+
+  void record_begins(const rules::Event& event, rules::Scope& scope) override {
+    const auto behind =
+        std::upper_bound(lines_->begin(), lines_->end(), event.origin.offset,
+                         [](std::uint64_t offset, const auto& at) { return offset < at.first; });
+    if (behind != lines_->begin()) place_ = pipeline::text_of(std::prev(behind)->second);
+    Explainer::record_begins(event, scope);
+  }
+
+ private:
+  void hear(const rules::Explanation& told) {
+    if (told.matched || !told.refused.empty()) return;
+    std::string text = place_;
+    if (told.kind == "bare") {
+      text += ": no format fits it";
+      result_.bare += told.line.substr(0, told.line.find('\n')) + "\n";
+    }
+    const auto nearest =
+        std::max_element(told.rules.begin(), told.rules.end(),
+                         [](const auto& a, const auto& b) { return a.nearness < b.nearness; });
+    if (nearest != told.rules.end() && nearest->nearness > 0) {
+      text += (told.kind == "bare" ? "; the" : ": the") + std::string(" nearest is rule ") +
+              nearest->name + " (" + nearest->place + ")";
+      if (!nearest->conditions.empty() && !nearest->conditions.back().why.empty()) {
+        const rules::Explanation::Condition& failed = nearest->conditions.back();
+        text += ", " + failed.key + " " + failed.text + ": " + failed.why;
+      }
+    } else if (told.kind != "bare") {
+      text += ": no rule comes near it";
+    }
+    result_.silent.push_back(std::move(text));
+  }
+
+  TestResult& result_;
+  const RuleTestTrace::Lines* lines_ = nullptr;
+  std::string place_;
 };
 
 // ---------------------------------------------------------------- expected and come out
@@ -351,6 +405,9 @@ void add_notes(config::Diagnostic& diagnostic, const TestResult& result) {
   }
   if (count > kMost)
     diagnostic.notes.push_back("and " + std::to_string(count - kMost) + " more differences");
+  constexpr std::size_t kMostLines = 3;
+  for (std::size_t i = 0; i < result.silent.size() && i < kMostLines; ++i)
+    diagnostic.notes.push_back("no rule matched " + result.silent[i]);
   diagnostic.helps.emplace_back("`logtally test` shows all; with --update it writes what came out");
 }
 
@@ -375,7 +432,7 @@ Result<TestResult> run_rule_test(const RuleTest& test, const TestedRules& tested
     if (result.rules == nullptr) return Error{found.render()};
   }
   // First as the daemon counts: rules are looked up. Only then with somebody who looks on.
-  auto page = TestRun(test, result.rules, nullptr).run();
+  auto page = TestRun(test, result.rules, static_cast<rules::TraceSink*>(nullptr)).run();
   if (!page) return page.error();
   if (test.metrics) compare_samples(test, *result.rules, *page, result);
   if (result.passed() && !test.stored && tracing == Tracing::of_failures) return result;
@@ -385,6 +442,10 @@ Result<TestResult> run_rule_test(const RuleTest& test, const TestedRules& tested
   result.rows = trace.rows();
   if (test.stored) compare_rows(test, result);
   explain(*result.rules, trace, result);
+  if (!result.passed()) {
+    SilentLines silent(*result.rules, result);
+    if (auto again = TestRun(test, result.rules, &silent).run(); !again) return again.error();
+  }
   result.uses = trace.uses();
   result.filled = trace.filled();
   return result;
@@ -408,6 +469,13 @@ std::string render_differences(const TestResult& result, std::size_t indent) {
   };
   section("metrics:", result.wrong_samples);
   section("stored:", result.wrong_rows);
+  if (!result.passed() && !result.silent.empty()) {
+    line(0, "no rule matched:");
+    constexpr std::size_t kMost = 5;
+    for (std::size_t i = 0; i < result.silent.size() && i < kMost; ++i) line(2, result.silent[i]);
+    if (result.silent.size() > kMost)
+      line(2, "and " + std::to_string(result.silent.size() - kMost) + " more");
+  }
   return out;
 }
 

@@ -38,6 +38,11 @@ struct TestResult {
   std::vector<TestDifference> wrong_samples;  // by metric, in the expectation's order
   std::vector<TestDifference> wrong_rows;
 
+  // Of a test that failed: the lines that no rule matched, each with its place and why; and those
+  // among them that fit no format, as they are, each with a newline.
+  std::vector<std::string> silent;
+  std::string bare;
+
   // All that came out, for rewriting the expectation. Samples of what `expect` names, or, when it
   // names nothing, of all that was counted.
   std::vector<metrics::ExpositionSample> samples;

@@ -154,6 +154,9 @@ class Compiler {
   config::MeantKeys check_keys(const Document& document, const Node& map, const Keys& keys,
                                std::string_view owner);
   config::Reading reading(const Document& document) { return {document, diagnostics_}; }
+  // E031: where the name was given first, and what to do about it. `done`: "declared".
+  static void twice(config::Diagnostic& d, const config::Place& first, std::string_view done);
+
   config::Diagnostic& fault(std::string code, const Document& document, const Node& node,
                             std::string message, std::string label = {}) {
     return diagnostics_.add(std::move(code), document.place(node), std::move(message),

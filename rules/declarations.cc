@@ -212,6 +212,13 @@ void Compiler::collect_rules(const Document& document, const Node& node) {
       switches_.push_back({&document, &entry.key, on});
       continue;
     }
+    if (entry.value.is_scalar()) {
+      if (const std::string meant = config::truth_meant(entry.value); meant.starts_with("write")) {
+        fault("E010", document, entry.value,
+              "a rule is a map, or true or false to switch one of another file", meant);
+        continue;
+      }
+    }
     const auto [at, born] = rule_entries_.try_emplace(
         entry.key.text, RuleEntry{&document, &entry.key, &entry.value, true});
     if (born) {
@@ -221,9 +228,19 @@ void Compiler::collect_rules(const Document& document, const Node& node) {
     config::Diagnostic& d =
         fault("E031", document, entry.key, "rule `" + entry.key.text + "` is defined twice");
     d.also.push_back({at->second.document->place(*at->second.key), "first defined here"});
-    d.helps.push_back("names are unique over all files; to switch a rule of another file: `" +
-                      entry.key.text + ": false`");
+    d.helps.push_back(
+        "names are unique over all files: give this rule another name; both act then, "
+        "unless one file switches the other off: `" +
+        entry.key.text + ": false`");
   }
+}
+
+void Compiler::twice(config::Diagnostic& d, const config::Place& first, std::string_view done) {
+  d.also.push_back({first, "first " + std::string(done) + " here"});
+  if (first.file == d.place.file) return;
+  d.helps.emplace_back(
+      "rules of every file use what another file or pack declares: leave this out to use that one, "
+      "or give it another name");
 }
 
 // ---------------------------------------------------------------- metrics
@@ -240,8 +257,8 @@ void Compiler::compile_metric(const Document& document, const Node& key, const N
     return;
   }
   if (const auto known = metrics_.find(key.text); known != metrics_.end()) {
-    fault("E031", document, key, "metric `" + key.text + "` is declared twice")
-        .also.push_back({known->second.place, "first declared here"});
+    twice(fault("E031", document, key, "metric `" + key.text + "` is declared twice"),
+          known->second.place, "declared");
     return;
   }
   Metric metric;
@@ -459,8 +476,8 @@ void Compiler::compile_maps(const Document& document, const Node& node) {
   if (!config::expect_map(reading(document), node, "`maps`")) return;
   for (const Node::Entry& entry : node.entries) {
     if (const auto known = maps_.find(entry.key.text); known != maps_.end()) {
-      fault("E031", document, entry.key, "map `" + entry.key.text + "` is defined twice")
-          .also.push_back({known->second.second, "first defined here"});
+      twice(fault("E031", document, entry.key, "map `" + entry.key.text + "` is defined twice"),
+            known->second.second, "defined");
       continue;
     }
     if (!valid_label_name(entry.key.text)) {

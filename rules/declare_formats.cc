@@ -73,8 +73,8 @@ void Compiler::compile_format(const Document& document, const Node& key, const N
     if (known.pattern.source() == source->text && known.joins == joins &&
         known.layout == written_layout)
       return;
-    fault("E031", document, key, "format `" + key.text + "` is defined twice")
-        .also.push_back({formats_.at(key.text), "first defined here"});
+    twice(fault("E031", document, key, "format `" + key.text + "` is defined twice"),
+          formats_.at(key.text), "defined");
     return;
   }
   formats_.emplace(key.text, document.place(key));
@@ -128,8 +128,8 @@ void Compiler::compile_table(const Document& document, const Node& key, const No
     return;
   }
   if (const auto known = tables_.find(key.text); known != tables_.end()) {
-    fault("E031", document, key, "table `" + key.text + "` is declared twice")
-        .also.push_back({known->second.place, "first declared here"});
+    twice(fault("E031", document, key, "table `" + key.text + "` is declared twice"),
+          known->second.place, "declared");
     return;
   }
   if (const auto map = maps_.find(key.text); map != maps_.end()) {
@@ -180,7 +180,7 @@ void Compiler::compile_table(const Document& document, const Node& key, const No
       spec.max = max;
     if (const Node* queue = body.find("queue")) {
       if (!queue->is_scalar() || (queue->text != "true" && queue->text != "false")) {
-        fault("E013", document, *queue, "`queue` is true or false");
+        fault("E013", document, *queue, "`queue` is true or false", config::truth_meant(*queue));
       } else {
         spec.queue = queue->text == "true";
       }

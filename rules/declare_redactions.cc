@@ -22,8 +22,9 @@ void Compiler::compile_redactions(const Document& document, const Node& node) {
     redaction_sources_.emplace(entry.key.text, std::move(source));
     if (const auto known = redaction_places_.find(entry.key.text);
         known != redaction_places_.end()) {
-      fault("E031", document, entry.key, "redaction `" + entry.key.text + "` is defined twice")
-          .also.push_back({known->second, "first defined here"});
+      twice(
+          fault("E031", document, entry.key, "redaction `" + entry.key.text + "` is defined twice"),
+          known->second, "defined");
       continue;
     }
     if (!valid_label_name(entry.key.text)) {

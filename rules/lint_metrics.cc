@@ -262,9 +262,42 @@ void lint_label_sources(const config::YamlDocument& document, const Node& action
   }
 }
 
+// The unit that stands in a rule's patterns behind a capture: `ms` in `took <took>ms`; or nothing.
+std::string_view unit_behind(const Node& rule, const std::string& capture) {
+  const Node* pattern = rule.find("pattern");
+  if (pattern == nullptr) return {};
+  const auto in = [&](const Node& one) -> std::string_view {
+    const std::string_view text = one.text;
+    const std::string written = "<" + capture + ">";
+    const std::size_t at = text.find(written);
+    if (!one.is_scalar() || at == std::string_view::npos) return {};
+    std::string_view behind = text.substr(at + written.size());
+    const bool apart = behind.starts_with(' ');
+    if (apart) behind.remove_prefix(1);
+    const std::size_t end = std::min(
+        static_cast<std::size_t>(std::find_if_not(behind.begin(), behind.end(),
+                                                  [](char c) {
+                                                    return (c >= 'a' && c <= 'z') ||
+                                                           (c >= 'A' && c <= 'Z') || c == '%';
+                                                  }) -
+                                 behind.begin()),
+        behind.size());
+    const std::string_view unit = behind.substr(0, end);
+    // `<n> s` may begin anything; what begins a longer word, or another capture, is none.
+    if (unit.empty() || (apart && unit.size() < 2 && unit != "%")) return {};
+    if (behind.substr(end).starts_with('<') || behind.substr(end).starts_with('_')) return {};
+    return find_unit(unit) ? unit : std::string_view();
+  };
+  if (pattern->is_scalar()) return in(*pattern);
+  for (const Node& item : pattern->items) {
+    if (const std::string_view unit = in(item); !unit.empty()) return unit;
+  }
+  return {};
+}
+
 // A value whose field says its unit, for a metric in base units, and no `unit`: off by powers of
 // ten.
-void lint_value_unit(const config::YamlDocument& document, const Node& action,
+void lint_value_unit(const config::YamlDocument& document, const Node& rule, const Node& action,
                      config::Diagnostics& diagnostics) {
   const Node* value = action.find("value");
   if (value == nullptr || !value->is_scalar() || action.find("unit") != nullptr) return;
@@ -287,13 +320,19 @@ void lint_value_unit(const config::YamlDocument& document, const Node& action,
   const FieldPath path = parse_field_path(text.substr(1));
   if (base == Base::none || path.empty()) return;
   const std::vector<std::string> words = words_of(path.back());
-  const std::string_view meant = words.empty() ? std::string_view() : unit_meant_by(words.back());
+  std::string_view meant = words.empty() ? std::string_view() : unit_meant_by(words.back());
+  std::string shown = "`" + value->text + "` seems to be in ";
+  if (meant.empty() && path.size() == 1) {
+    meant = unit_behind(rule, path.back());
+    shown =
+        "the pattern has `" + std::string(meant) + "` behind `<" + path.back() + ">`: it is in ";
+  }
   const std::optional<Unit> unit = meant.empty() ? std::nullopt : find_unit(meant);
   if (!unit || unit->base != base || *unit == Unit{.base = base}) return;
   diagnostics
       .add("W218", document.place(*value),
-           "`" + value->text + "` seems to be in " + std::string(meant) + ", `" +
-               std::string(name) + "` is in " + std::string(base_name(base)),
+           shown + std::string(meant) + ", `" + std::string(name) + "` is in " +
+               std::string(base_name(base)),
            "unit: " + std::string(meant) + "?")
       .helps.emplace_back("without `unit` the number is taken as it stands");
 }
@@ -345,7 +384,7 @@ void lint_metrics(std::span<const RuleSet::Source> sources, config::Diagnostics&
         if (actions == nullptr) continue;
         for (const Node& action : actions->items) {
           lint_label_sources(*source.document, action, diagnostics);
-          lint_value_unit(*source.document, action, diagnostics);
+          lint_value_unit(*source.document, rule.value, action, diagnostics);
         }
       }
     }

@@ -185,7 +185,7 @@ void Compiler::compile_rule(const RuleEntry& entry) {
                                         [&](const Switch& s) { return s.key->text == rule.name; });
       if (!switched) enabled = node->text == "true";
     } else {
-      fault("E013", document, *node, "`enabled` is true or false");
+      fault("E013", document, *node, "`enabled` is true or false", config::truth_meant(*node));
     }
   }
   if (const Node* node = body.find("match")) compile_match(document, *node, rule);
@@ -216,7 +216,11 @@ void Compiler::compile_rule(const RuleEntry& entry) {
   rule.capture_names = names.captures;
   gather_label_inputs(rule, names);
   simplify(rule);
-  if (enabled) set_->rules_.push_back(std::move(rule));
+  if (enabled) {
+    set_->rules_.push_back(std::move(rule));
+  } else {
+    set_->switched_off_.push_back(rule.name);
+  }
 }
 
 // ---------------------------------------------------------------- conditions
@@ -291,7 +295,8 @@ std::optional<Test> Compiler::compile_test(const Document& document, const Node&
       if (!part.regex) continue;
     } else if (entry.key.text == "exists") {
       if (!entry.value.is_scalar() || (entry.value.text != "true" && entry.value.text != "false")) {
-        fault("E013", document, entry.value, "`exists` is true or false");
+        fault("E013", document, entry.value, "`exists` is true or false",
+              config::truth_meant(entry.value));
         continue;
       }
       part.kind = entry.value.text == "true" ? Test::Kind::exists : Test::Kind::missing;

@@ -28,6 +28,8 @@ namespace logtally::rules {
 struct Succession {
   std::vector<std::string> new_rules;
   std::vector<std::string> gone_rules;
+  std::vector<std::string> switched_on;   // there before, and off
+  std::vector<std::string> switched_off;  // still there
   std::vector<std::string> new_metrics;
   std::vector<std::string> gone_metrics;  // off the page; should they return, they start anew
   struct Restarted {
@@ -36,6 +38,13 @@ struct Succession {
   };
   std::vector<Restarted> restarted;         // other series under the same name
   std::vector<std::string> emptied_tables;  // gone, or with another key or other columns
+  struct Crowded {  // a label whose `max` is lower now than what it has: all of it stays
+    std::string metric;
+    std::string label;
+    std::size_t values = 0;
+    std::size_t max = 0;
+  };
+  std::vector<Crowded> crowded;
 };
 
 class RuleSet {
@@ -97,6 +106,7 @@ class RuleSet {
     metrics::FamilyId family = 0;
     std::size_t label = 0;
   };
+  const std::vector<std::string>& switched_off() const { return switched_off_; }  // rules, by name
   const std::vector<CappedLabel>& capped_labels() const { return capped_labels_; }
   const LabelPolicy& label_policy(metrics::FamilyId family, std::size_t label) const {
     return label_policies_[family][label];
@@ -145,7 +155,7 @@ class RuleSet {
 
   Succession compare(const RuleSet& before) const;
   bool same_open(std::size_t table, const RuleSet& before, std::size_t old_table) const;
-  void follow_capped(Delta& delta, const RuleSet& before) const;
+  void follow_capped(Delta& delta, const RuleSet& before, Succession& told) const;
 
   FieldPlan plan_;
   WellKnownFields known_;
@@ -156,6 +166,7 @@ class RuleSet {
   std::vector<CappedLabel> capped_labels_;
   std::vector<std::unique_ptr<Map>> maps_;
   std::vector<Rule> rules_;
+  std::vector<std::string> switched_off_;
   Formats formats_;
   Redactions redactions_;
   std::vector<TableSpec> tables_;

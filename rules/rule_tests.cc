@@ -159,7 +159,8 @@ class TestReader {
     for (const Node::Entry& entry : node.entries) {
       const Node& value = entry.value;
       if (!value.is_scalar() || value.quoted || (value.text != "true" && value.text != "false"))
-        reading_.fault("E013", value, "a test switches a rule on or off", "true or false");
+        reading_.fault("E013", value, "a test switches a rule on or off",
+                       config::truth_meant(value));
     }
     if (!node.entries.empty()) test.switched = &node;
   }

@@ -18,6 +18,10 @@ std::string why_restarted(const metrics::FamilySpec& before, const metrics::Fami
   return before.buckets != now.buckets ? "buckets" : "labels";
 }
 
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 // Whether rows of the one are rows of the other.
 bool same_rows(const TableSpec& a, const TableSpec& b) {
   return a.name == b.name && a.key == b.key && a.columns == b.columns && a.queue == b.queue;
@@ -71,7 +75,7 @@ Succession RuleSet::take_over(Delta& delta, const RuleSet& before) const {
 
   delta.series.redefine(families_);
   resume_expiry(delta);
-  follow_capped(delta, before);
+  follow_capped(delta, before, told);
 
   std::vector<Table> tables;
   for (const TableSpec& spec : tables_) {
@@ -114,10 +118,13 @@ void RuleSet::limit_tables(Delta& delta) const {
 Succession RuleSet::compare(const RuleSet& before) const {
   Succession told;
   for (const Rule& rule : rules_) {
-    if (find_name(before.rules_, rule.name) == nullptr) told.new_rules.push_back(rule.name);
+    if (find_name(before.rules_, rule.name) != nullptr) continue;
+    (holds(before.switched_off_, rule.name) ? told.switched_on : told.new_rules)
+        .push_back(rule.name);
   }
   for (const Rule& rule : before.rules_) {
-    if (find_name(rules_, rule.name) == nullptr) told.gone_rules.push_back(rule.name);
+    if (find_name(rules_, rule.name) != nullptr) continue;
+    (holds(switched_off_, rule.name) ? told.switched_off : told.gone_rules).push_back(rule.name);
   }
   for (const metrics::FamilySpec& family : families_) {
     const auto* const old = find_name(before.families_, family.name);
@@ -150,26 +157,35 @@ bool RuleSet::same_open(std::size_t table, const RuleSet& before, std::size_t ol
 
 // The values that a label with a `max` has had stay admitted, though the max be lower now. A label
 // that has a `max` only now has had those of its series.
-void RuleSet::follow_capped(Delta& delta, const RuleSet& before) const {
+void RuleSet::follow_capped(Delta& delta, const RuleSet& before, Succession& told) const {
   std::vector<CappedValues> capped(capped_labels_.size());
   for (std::size_t i = 0; i < capped.size(); ++i) {
     const metrics::FamilySpec& family = families_[capped_labels_[i].family];
     const std::string& label = family.labels[capped_labels_[i].label];
     bool known = false;
+    std::uint32_t max_before = 0;
     for (std::size_t b = 0; b < before.capped_labels_.size(); ++b) {
       const metrics::FamilySpec& old = before.families_[before.capped_labels_[b].family];
       if (old.name != family.name || old.labels[before.capped_labels_[b].label] != label) continue;
       capped[i].overflowed = delta.capped[b].overflowed;
+      max_before =
+          before.label_policies_[before.capped_labels_[b].family][before.capped_labels_[b].label]
+              .max;
       known = metrics::same_series(old, family);
       if (known) capped[i].values = std::move(delta.capped[b].values);
     }
-    if (known) continue;
-    const std::string& overflow =
-        label_policies_[capped_labels_[i].family][capped_labels_[i].label].overflow;
-    delta.series.for_each(capped_labels_[i].family, [&](const metrics::Series& series) {
-      const std::string& value = series.labels[capped_labels_[i].label];
-      if (value != overflow) capped[i].values.insert(value);
-    });
+    const LabelPolicy& policy = label_policies_[capped_labels_[i].family][capped_labels_[i].label];
+    if (!known) {
+      delta.series.for_each(capped_labels_[i].family, [&](const metrics::Series& series) {
+        const std::string& value = series.labels[capped_labels_[i].label];
+        if (value != policy.overflow) capped[i].values.insert(value);
+      });
+    }
+    if (capped[i].values.size() > policy.max && max_before != policy.max)
+      told.crowded.push_back({.metric = family.name,
+                              .label = label,
+                              .values = capped[i].values.size(),
+                              .max = policy.max});
   }
   delta.capped = std::move(capped);
 }

@@ -40,7 +40,8 @@ std::string of(Engine& engine, std::string_view name) {
 
 bool nothing(const rules::Succession& s) {
   return s.new_rules.empty() && s.gone_rules.empty() && s.new_metrics.empty() &&
-         s.gone_metrics.empty() && s.restarted.empty() && s.emptied_tables.empty();
+         s.gone_metrics.empty() && s.switched_on.empty() && s.switched_off.empty() &&
+         s.crowded.empty() && s.restarted.empty() && s.emptied_tables.empty();
 }
 
 std::string totals(Engine& engine) {
@@ -412,6 +413,38 @@ TEST_CASE("F11: rules with a fault are refused before anything is touched") {
   CHECK(engine.samples() == before);
   engine.line(kLines[0]);
   CHECK(of(engine, "lines_total") == "lines_total 4\n");
+}
+
+TEST_CASE("F9: a rule that is switched off is not gone, and one that is switched on not new") {
+  Engine engine(kMetrics + kRules);
+  const rules::Succession off = engine.reload({kMetrics + kRules, "rules: {any: false}\n"});
+  CHECK(off.switched_off == Texts{"any"});
+  CHECK(off.gone_rules.empty());
+  CHECK(engine.set().switched_off() == Texts{"any"});
+  const rules::Succession on = engine.reload(kMetrics + kRules);
+  CHECK(on.switched_on == Texts{"any"});
+  CHECK(on.new_rules.empty());
+  CHECK(engine
+            .reload("rules: {any: {enabled: false, do: [{inc: a_total}]}}\n"
+                    "metrics: {a_total: {type: counter, help: h}}\n")
+            .gone_rules == Texts{"job"});
+}
+
+TEST_CASE("F9: a max below the values there are is told once") {
+  const auto rules = [](int max) {
+    return "metrics: {a_total: {type: counter, help: h, labels: {x: {max: " + std::to_string(max) +
+           "}}}}\nrules: {any: {do: [{inc: a_total}]}}\n";
+  };
+  Engine engine(rules(5));
+  engine.lines({R"({"x":1})", R"({"x":2})", R"({"x":3})"});
+  CHECK(engine.reload(rules(3)).crowded.empty());
+  const rules::Succession told = engine.reload(rules(2));
+  REQUIRE(told.crowded.size() == 1);
+  CHECK(told.crowded[0].metric == "a_total");
+  CHECK(told.crowded[0].label == "x");
+  CHECK(told.crowded[0].values == 3);
+  CHECK(told.crowded[0].max == 2);
+  CHECK(engine.reload(rules(2)).crowded.empty());
 }
 
 TEST_CASE("C17: a family of the same name with other labels replaces the old one") {

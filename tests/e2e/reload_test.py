@@ -85,7 +85,7 @@ class Reload(unittest.TestCase):
         with open(self.dir / "log", "a") as log:
             log.write('{"event":"job","job":"a"}\n')
         driver.until(lambda: self.server.scrape().get("jobs_total", job="a") == 2, "the old rules are at work")
-        self.assertEqual(self.server.stderr().count(b"reload failed"), 1)
+        self.assertEqual(self.server.stderr().count(b"reload failed, the rules of before stay at work:"), 1)
         (self.dir / "rules.d/bad.yaml").unlink()
         self.assertEqual(self.post().status, 200)
         self.assertEqual(self.successful(), 1)

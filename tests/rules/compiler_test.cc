@@ -271,7 +271,8 @@ TEST_CASE("compiler: a misspelt key is one fault, not a missing one too") {
   CHECK(faults("formats:\n  f: {pattern: '<message>', time: {layuot: x}}\n") == "2:36 E012\n");
   CHECK(faults("tables:\n  t: {kye: $a, ttl: 1m}\n") == "2:7 E012\n");
   CHECK(faults("redact:\n  r: {builtn: email}\n") == "2:7 E012\n");
-  CHECK(faults(metric + "rules:\n  r: {actions: [inc: g]}\n") == "3:3 E011\n3:7 E012\n");
+  CHECK(faults(metric + "rules:\n  r: {things: [inc: g]}\n") == "3:3 E011\n3:7 E012\n");
+  CHECK(faults(metric + "rules:\n  r: {actions: [inc: g]}\n") == "3:7 E012\n");  // it is `do`
   CHECK(faults(metric + "rules:\n  r: {do: [{set: g, vlaue: 1, unit: ms}]}\n") == "3:21 E012\n");
   CHECK(faults(metric + "rules:\n  r: {do: [{set: g, value: 1, fro: 3s, then: 0}]}\n") ==
         "3:31 E012\n");

@@ -49,6 +49,26 @@ std::string rule(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("lint: the unit that a pattern has behind a capture is not the metric's") {
+  const auto pattern = [](const std::string& text, const std::string& action) {
+    return lints(
+        {"metrics: {wait_seconds: {type: histogram, help: h, buckets: [1]}}\nrules:\n  r: "
+         "{pattern: '" +
+         text + "', do: [{observe: wait_seconds, value: $took" + action + "}]}\n"});
+  };
+  CHECK(pattern("took <took>ms", "") == "3:69 W218\n");
+  CHECK(pattern("took <took>ms now", "").ends_with(" W218\n"));
+  CHECK(pattern("took <took> ms", "").ends_with(" W218\n"));
+  CHECK(pattern("<took>us, <_...>", "").ends_with(" W218\n"));
+  for (const std::string text :
+       {"took <took>s", "took <took>", "took <took>msg", "took <took> m<x>", "took <took>ms_<x>",
+        "took <took>MB", "took <other>ms <took>"}) {
+    CAPTURE(text);
+    CHECK(pattern(text, "").find("W218") == std::string::npos);
+  }
+  CHECK(pattern("took <took>ms", ", unit: ms").empty());
+}
+
 TEST_CASE("H1: a `$name` that nothing gives is told where a capture is called nearly so") {
   const auto of = [](const std::string& rule) {
     return lints(
