@@ -329,11 +329,12 @@ void tell_reload(const Console& console, const ReloadOutcome& outcome) {
 }
 
 // Most lines are text that nothing can be made of: most often the formats are missing.
-void tell_bare(const Summary& summary, const rules::RuleSet& rules,
-               const std::vector<std::string>& files, const Console& console) {
+void tell_bare(const Summary& summary, const rules::RuleSet& rules, std::vector<std::string> files,
+               const Console& console) {
   if (summary.bare * 2 <= summary.read ||
       summary.unmatched * 2 <= summary.matched + summary.unmatched)
     return;
+  files.emplace_back("/dev/stdin");  // of use where that is a file
   const FormatHint hint = format_hint(rules, first_lines(files));
   console.say(fmt::format("hint: {} of {} lines fit no format and match no rule ({}); {}",
                           grouped(summary.bare), grouped(summary.read), hint.note, hint.help));
