@@ -357,7 +357,7 @@ int run(const config::CommandLine& line, const config::Environment& environment,
   RuleTexts texts;
   const auto rules = load_rules(
       {.packs = options.packs, .paths = options.rules, .configuration = configuration.document},
-      diagnostics, &texts);
+      diagnostics, options.once ? nullptr : &texts);
   if (rules == nullptr || line.verbosity >= 0)
     std::fputs(diagnostics.render(console.colour()).c_str(), stderr);
   if (rules == nullptr) return kExitConfiguration;

@@ -277,6 +277,20 @@ class SampleReport {
     }
   }
 
+  // Where a metric names a label; else where it stands itself.
+  config::Place label_place(const config::Place& place, const std::string& metric,
+                            const std::string& label) const {
+    const Node::Entry* entry = entry_of(place, "metrics", metric);
+    const Node* labels = entry == nullptr ? nullptr : entry->value.find("labels");
+    config::Place at = place;
+    if (labels == nullptr) return at;
+    if (const Node::Entry* named = labels->find_entry(label)) at.span = named->key.span;
+    for (const Node& item : labels->items) {
+      if (item.text == label) at.span = item.span;
+    }
+    return at;
+  }
+
   void secrets() {
     for (const auto& [where, secret] : watch_.secrets()) {
       const auto& [family, label] = where;
@@ -284,7 +298,7 @@ class SampleReport {
       const config::Place& place = rules_.family_places()[family];
       if (is_passed(place)) continue;
       diagnostics_
-          .add("W408", place,
+          .add("W408", label_place(place, spec.name, spec.labels[label]),
                fmt::format("values of label `{}` look like what `builtin: {}` redacts",
                            spec.labels[label], secret.shape))
           .helps.push_back(

@@ -34,6 +34,15 @@ constexpr std::size_t kMaxExpressionDepth = 64;
 // A chain of operators is as deep as it is long when it is evaluated.
 constexpr std::size_t kMaxExpressionNodes = 1000;
 
+// Names one after another, at most twenty of them.
+std::string joined(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 20;
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < kMost; ++i)
+    text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > kMost ? text + " ..." : text;
+}
+
 bool name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -409,10 +418,11 @@ class ExpressionParser {
     node.map = names_.map(name);
     if (node.map == nullptr) {
       std::vector<std::string> candidates = names_.callables();
-      for (const FunctionRow& row : kFunctions) candidates.emplace_back(row.name);
+      for (std::size_t i = 0; i < kFunctions.size(); ++i)
+        candidates.emplace(candidates.begin() + static_cast<std::ptrdiff_t>(i), kFunctions[i].name);
       const std::string near = config::suggest(name, candidates);
       fail("E025", "there is no map and no function `" + name + "`", name_begin, name.size(),
-           near.empty() ? "" : "did you mean `" + near + "`?");
+           near.empty() ? "there are: " + joined(candidates) : "did you mean `" + near + "`?");
       return 0;
     }
     if (node.arguments.size() != 1) {

@@ -52,6 +52,11 @@ TEST_CASE(
   // An unknown one is answered with all there are.
   const config::Diagnostics unknown = compiled(rule("zzzzzzzzzz($a)"));
   REQUIRE(unknown.errors() == 1);
+  std::string names = "there are: ";
+  for (const RuleWord& word : words("functions").words)
+    names += std::string(word.name) + (&word == &words("functions").words.back() ? "" : ", ");
+  REQUIRE(unknown.all()[0].helps.size() == 1);
+  CHECK(unknown.all()[0].helps[0] == names + ", t");
   for (const RuleWord& word : words("fields").words) {
     if (word.form.find('\'') != std::string_view::npos) continue;  // quoted once more here
     const config::Diagnostics found = compiled(rule(std::string(word.form)));

@@ -44,7 +44,7 @@ class Golden(unittest.TestCase):
                 found = [json.loads(line) for line in check("--format", "json", *files, cwd=folder).stdout.splitlines()]
                 github = check("--format", "github", *files, cwd=folder).stdout.decode().splitlines()
                 self.assertEqual(len(found), len(github))
-                self.assertGreater(len(found) if folder.name != "sample" else 1, 0)
+                self.assertGreater(len(found) if not folder.name.startswith("sample") else 1, 0)
                 for finding, command in zip(found, github):
                     self.assertIn(f"{finding['severity']}[{finding['code']}]: {finding['message']}", human)
                     self.assertTrue(command.startswith(f"::{finding['severity']} "))
