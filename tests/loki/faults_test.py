@@ -196,8 +196,8 @@ class Presets(Faulty):
             with self.subTest(name):
                 self.loki.forget()
                 self.loki.fail(name, larger_than=None, times=1)
-                sock = self.connect(timeout=0.2)
                 try:
+                    sock = self.connect(timeout=0.2)  # a reset may come as early as that
                     sock.sendall(HEAD + BODY)
                     for _ in range(4):
                         if not sock.recv(1 << 16):
@@ -276,7 +276,11 @@ class Connections(Faulty):
 
     def test_connects(self):
         self.loki.fail("reset_on_connect", times=1)
-        self.assertEqual(self.everything(self.connect())[1], "reset")
+        try:
+            how = self.everything(self.connect())[1]
+        except ConnectionResetError:  # before connect() returned
+            how = "reset"
+        self.assertEqual(how, "reset")
         self.loki.fail("close_on_connect", times=1)
         self.assertEqual(self.everything(self.connect()), (b"", "closed"))
         self.assertEqual(push(self.loki, GOOD).status, 204)
@@ -294,7 +298,10 @@ class Connections(Faulty):
         self.head_of(sock)
         port = self.loki.port
         self.loki.stop()
-        self.assertEqual(self.everything(sock), (b"", "reset"))
+        # Its thread may have been about to read: then it closes the connection before it is reset.
+        found, how = self.everything(sock)
+        self.assertEqual(found, b"")
+        self.assertIn(how, ("reset", "closed"))
         with self.assertRaises(ConnectionRefusedError):
             self.connect()
         self.loki.start()
