@@ -18,7 +18,8 @@ std::vector<std::string> split(std::string_view path) {
   std::vector<std::string> parts;
   while (!path.empty()) {
     const std::size_t slash = path.find('/');
-    if (slash != 0) parts.emplace_back(path.substr(0, slash));
+    const std::string_view part = path.substr(0, slash);
+    if (!part.empty() && part != ".") parts.emplace_back(part);
     if (slash == std::string_view::npos) break;
     path.remove_prefix(slash + 1);
   }
@@ -129,6 +130,17 @@ bool has_wildcard(std::string_view pattern) {
   return pattern.find_first_of("*?[") != std::string_view::npos;
 }
 
+std::string normal_path(std::string_view path) {
+  if (path.empty()) return {};
+  std::string normal;
+  for (const std::string& part : split(path)) {
+    if (!normal.empty() || path.front() == '/') normal += '/';
+    normal += part;
+  }
+  if (normal.empty()) normal = path.front() == '/' ? "/" : ".";
+  return normal;
+}
+
 bool glob_matches(std::string_view pattern, std::string_view path) {
   if (pattern.find('/') == std::string_view::npos) {
     const std::size_t slash = path.rfind('/');
@@ -151,7 +163,10 @@ GlobResult expand_glob(const std::string& pattern) {
     return result;
   }
   const std::vector<std::string> parts = split(pattern);
-  if (parts.empty()) return result;
+  if (parts.empty()) {  // a directory: whoever looks at it says so
+    if (!pattern.empty()) result.paths.push_back(normal_path(pattern));
+    return result;
+  }
   Expansion(result).walk(pattern.starts_with('/') ? "/" : "", parts, 0);
   sort_unique(result.paths);
   sort_unique(result.directories);

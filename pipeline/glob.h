@@ -11,6 +11,10 @@ namespace logtally::pipeline {
 
 bool has_wildcard(std::string_view pattern);
 
+// Without what leads nowhere: doubled slashes, "." parts, a slash at the end. ".." stays, as the
+// part before it may be a link.
+std::string normal_path(std::string_view path);
+
 // Does the pattern fit the whole path? A pattern without a slash is held against the last part of
 // the path.
 bool glob_matches(std::string_view pattern, std::string_view path);

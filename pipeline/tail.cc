@@ -38,10 +38,13 @@ Tail::Tail(std::vector<TargetSpec> targets, TailOptions options)
 Tail::~Tail() = default;
 
 Result<std::unique_ptr<Tail>> Tail::open(std::vector<TargetSpec> targets, TailOptions options) {
-  for (const TargetSpec& target : targets) {
-    for (const std::string& path : target.paths) {
+  // A file is found again by its name, of which there is to be one spelling.
+  for (TargetSpec& target : targets) {
+    for (std::string& path : target.paths) {
       if (path.empty()) return Error{"target " + target.name + ": an empty path"};
+      path = normal_path(path);
     }
+    for (std::string& root : target.roots) root = normal_path(root);
   }
   std::unique_ptr<Tail> tail(new Tail(std::move(targets), std::move(options)));
   tail->restore();
@@ -127,8 +130,15 @@ std::optional<Chunk> Tail::read_generation(Generation& generation) {
     return std::nullopt;
   }
   const bool all = !options_.follow || generation.grace_over;
-  const Lines lines = reader_.read(generation.bytes(), generation.cursor,
-                                   all ? LineReader::Rest::is_a_line : LineReader::Rest::waits);
+  if (head.length == 0) take_head(generation);
+  before_read_ = generation.cursor;
+  Lines lines = reader_.read(generation.bytes(), generation.cursor,
+                             all ? LineReader::Rest::is_a_line : LineReader::Rest::waits);
+  if (lines.status != Lines::Status::failed && !still_begins(generation)) {
+    generation.cursor = before_read_;
+    lines = {};
+    lines.status = Lines::Status::changed;
+  }
   const bool same = lines.status != Lines::Status::changed;
   if (same) {
     generation.proven_size = generation.known_size;
@@ -152,6 +162,14 @@ std::optional<Chunk> Tail::read_generation(Generation& generation) {
       return failed(generation, lines.error);
   }
   return std::nullopt;
+}
+
+// After a read: does the file begin as it did? If not, it was truncated and written again while it
+// was read, or before, and what stands before the position looks alike.
+bool Tail::still_begins(const Generation& generation) const {
+  const Head& head = generation.cursor.marks.head;
+  return !options_.follow || generation.container != Container::plain || head.length == 0 ||
+         begins_like(generation.bytes(), head) == true;
 }
 
 // It was empty when it was first seen, and has bytes now. It may have had others in between, which

@@ -135,6 +135,7 @@ class Tail {
   // tail.cc: reading
   bool held_back(const Generation& generation) const;
   std::optional<Chunk> read_generation(Generation& generation);
+  bool still_begins(const Generation& generation) const;
   bool look_beside(Generation& generation);
   std::optional<Chunk> at_end(Generation& generation);
   std::optional<Chunk> failed(Generation& generation, int error);
@@ -230,6 +231,7 @@ class Tail {
   std::vector<TargetSpec> targets_;
   TailOptions options_;
   LineReader reader_;
+  Cursor before_read_;  // of the generation that is being read
   Watcher watcher_;
   Watcher::Events events_;
   std::unordered_map<std::uint32_t, std::unique_ptr<Generation>> generations_;

@@ -55,6 +55,12 @@ void Tail::start(const Sighting& sighting, Slot& slot, std::uint32_t predecessor
     watch(generation);
     // Bytes that came before the watch are found by reading, or by one more look.
     if (!opened) {
+      // It may be copied and truncated before there is a descriptor for it.
+      if (predecessor != kNoGeneration && open_files_ >= options_.max_open_files) {
+        generation.fd = open_to_read(sighting.path);
+        if (status_of(generation.fd).id == generation.id) take_head(generation);
+        generation.fd.reset();
+      }
       if (sighting.observed.size > generation.cursor.searched) enqueue(generation);
       if (generation.watch >= 0) scan_wanted_ = true;
       return;

@@ -99,7 +99,8 @@ void Tail::restore() {
   std::sort(
       options_.stored.begin(), options_.stored.end(),
       [](const StoredGeneration& a, const StoredGeneration& b) { return a.number < b.number; });
-  for (const StoredGeneration& stored : options_.stored) {
+  for (StoredGeneration& stored : options_.stored) {
+    stored.path = normal_path(stored.path);
     next_generation_ = std::max(next_generation_, stored.number + 1);
     last_alive_ns_ = std::max(last_alive_ns_, stored.seen_ns);
     const std::size_t index = index_of(stored.target);

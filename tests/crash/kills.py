@@ -22,8 +22,6 @@ class Load:
         journal = pathlib.Path(directory, "journal")
         journal.mkdir()
         self.streams = workload.streams(pathlib.Path(directory, "logs"), reference, now, seed, journal, only)
-        for stream in self.streams:
-            stream.read_upto = lambda name=stream.name: scraper.marks.get(name, 0)
         self.scraper, self.rate, self.rotate_every = scraper, lines_a_second / len(self.streams), rotate_every
         self.going = threading.Event()
         self.going.set()

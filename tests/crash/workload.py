@@ -69,7 +69,6 @@ class Stream:
         self.requests = 0
         self.rotations = 0
         self.rotated = []  # (mark that stands behind it, path pattern number): oldest first
-        self.read_upto = lambda: -1  # the mark that a page shows, for who knows it
 
     def _open(self):
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -179,7 +178,7 @@ class Stream:
         if self.rotation == "copytruncate":
             shutil.copyfile(self.path, f"{self.path}.1")
             size = os.path.getsize(self.path)
-            if size < 2_000_000 and self.all_read():
+            if size < 2_000_000 and self.random.random() < 0.5:
                 self.grow_at_once(size)
             else:
                 os.ftruncate(self.fd, 0)
@@ -197,15 +196,6 @@ class Stream:
             self.compress(f"{self.path}.1")
         elif os.path.exists(f"{self.path}.2") and self.random.random() < 0.5:
             self.compress(f"{self.path}.2")  # delaycompress
-
-    def all_read(self, patience=0.4):
-        """Whether a page shows the last mark before long."""
-        end = time.monotonic() + patience
-        while self.read_upto() < self.mark:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.01)
-        return True
 
     def grow_at_once(self, size):
         """Truncated, and longer than before when anybody looks: only what stands in it tells."""

@@ -103,10 +103,8 @@ struct Elsewhere {
   const char* why;
 };
 constexpr Elsewhere kElsewhere[] = {
-    {22, "not played: a read that fails with ESTALE needs a network file system"},
-    {24,
-     "not played: the watch limit is the machine's; without a watch a file is polled, as in the "
-     "variants with poll"},
+    {22, "the kernel refuses to read: kernel_test"},
+    {24, "the kernel refuses to watch: kernel_test"},
     {32, "bytes are given as they are; what they mean is the decoder's"},
     {35, "standard input: stdin_source_test"},
     {36, "standard input: stdin_source_test"},

@@ -29,6 +29,7 @@ using namespace std::chrono_literals;
 
 constexpr std::int64_t kBegin = 1'700'000'000'000'000'000;
 constexpr std::size_t kFewFiles = 2;
+constexpr std::size_t kLineBytes = 96 * 1024;  // with long lines
 
 const char* const kNames[kStepKinds] = {
     "write",     "write_part", "reopen",     "rotate",   "copy",       "cut",
@@ -39,7 +40,9 @@ const char* const kNames[kStepKinds] = {
 struct Content {
   std::vector<std::string> lines;  // whole ones
   std::string part;                // written, its newline not yet
-  bool may_be_lost = false;        // what of it is not committed
+  std::uint64_t size = 0;
+  std::uint64_t too_long = 0;  // lines, which are not among the others
+  bool may_be_lost = false;    // what of it is not committed
 };
 
 struct File {
@@ -82,6 +85,7 @@ class Play {
   void put(std::string_view bytes) {
     const ssize_t done = ::write(writer_.get(), bytes.data(), bytes.size());
     if (done != static_cast<ssize_t>(bytes.size())) wrong_ = "the model cannot write";
+    contents_[static_cast<std::size_t>(written_)].size += bytes.size();
     touch(writer_.get());
   }
   std::string fresh_line() {
@@ -89,8 +93,11 @@ class Play {
     std::string line = "c" + std::to_string(written_) + "n" + std::to_string(next_line_++) + " ";
     const bool is_short =
         !contents_[static_cast<std::size_t>(written_)].lines.empty() && next_line_ % 5 == 0;
-    const std::size_t size = is_short ? 20 : 290 + 37 * static_cast<std::size_t>(next_line_ % 7);
+    std::size_t size = is_short ? 20 : 290 + 37 * static_cast<std::size_t>(next_line_ % 7);
+    if (sequence_.long_lines && !is_short) size *= 75;  // up to 38 KiB
+    if (sequence_.long_lines && next_line_ % 7 == 0) size = kLineBytes + 70 * 1024;
     const std::string begin = line;
+    if (size > kLineBytes) return line + std::string(size, 'x');  // of all of them looks alike
     while (line.size() < size) line += begin;
     return line;
   }
@@ -98,8 +105,14 @@ class Play {
     Content& content = contents_[static_cast<std::size_t>(written_)];
     if (content.part.empty()) return;
     put("end\n");
-    content.lines.push_back(content.part + "end");
-    content.part.clear();
+    keep(content, std::exchange(content.part, {}) + "end");
+  }
+  void keep(Content& content, std::string line) const {
+    if (sequence_.long_lines && line.size() > kLineBytes) {
+      ++content.too_long;
+    } else {
+      content.lines.push_back(std::move(line));
+    }
   }
   bool stands_still() const { return copied_ && written_ == *active_; }
   void write(int count) {
@@ -108,8 +121,9 @@ class Play {
     Content& content = contents_[static_cast<std::size_t>(written_)];
     std::string bytes;
     for (int i = 0; i < count; ++i) {
-      content.lines.push_back(fresh_line());
-      bytes += content.lines.back() + '\n';
+      std::string line = fresh_line();
+      bytes += line + '\n';
+      keep(content, std::move(line));
     }
     put(bytes);
   }
@@ -177,25 +191,28 @@ class Play {
     old_.push_back({.name = to, .content = *active_});
     copied_ = true;
   }
-  void empty_active() {
+  void empty_active(bool grows) {
+    const std::uint64_t before = contents_[static_cast<std::size_t>(*active_)].size;
     if (::truncate(path("a").c_str(), 0) != 0) wrong_ = "the model cannot truncate";
     const bool writing = written_ == *active_;
     active_ = fresh_content();
     if (writing) written_ = *active_;
     const OwnedFd fd(::open(path("a").c_str(), O_WRONLY | O_CLOEXEC));
     touch(fd.get());
+    while (grows && writing && contents_[static_cast<std::size_t>(*active_)].size <= before)
+      write(1);
   }
-  void cut() {
+  void cut(bool grows) {
     if (!copied_) return;
     copied_ = false;
-    empty_active();
+    empty_active(grows);
   }
   void lose(int content) { contents_[static_cast<std::size_t>(content)].may_be_lost = true; }
-  void truncate() {
+  void truncate(bool grows) {
     if (!active_ || copied_) return;
     lose(*active_);
     if (written_ == *active_) complete();
-    empty_active();
+    empty_active(grows);
   }
   void remove() {
     if (!active_ || copied_) return;
@@ -212,8 +229,8 @@ class Play {
   void remove_old() {
     if (old_.empty() || (copied_ && old_.size() == 1)) return;
     const File file = old_.front();
-    deleted_ = true;
     if (file.content == written_ && !copied_) return;
+    ++deleted_;
     if (!is_committed(file.content)) lose(file.content);
     ::unlink(path(file.name).c_str());
     if (file.compressing) ::unlink(path(file.name + ".gz").c_str());
@@ -278,6 +295,7 @@ class Play {
                      .steady = [this] { return now_; }};
     options.watching = Watching::poll;
     if (sequence_.few_files) options.max_open_files = kFewFiles;
+    if (sequence_.long_lines) options.line_bytes = kLineBytes;
     for (const auto& [number, stored] : stored_) {
       options.stored.push_back(stored);
       if (!sequence_.births) options.stored.back().id.born_ns = 0;
@@ -303,6 +321,7 @@ class Play {
       if (!chunk) continue;
       --chunks;
       if (++read_ > 100'000) wrong_ = "it reads for ever";
+      pending_too_long_ += chunk->too_long_lines;
       if (!wrong_.empty()) return;
       std::string_view bytes = chunk->bytes;
       while (!bytes.empty()) {
@@ -325,6 +344,15 @@ class Play {
         said_lost_ = std::move(message);
     }
   }
+  // Whether the writer may stay where it is for longer than the grace period. Not in a file that
+  // was rotated: whoever reads it has to end some day, and it is not looked at from then on unless
+  // a target names it. Nor may half of a line wait for its rest then: it was taken for a line.
+  bool may_stay() const {
+    if (tail_ == nullptr) return true;  // nobody waits
+    if (!active_ || written_ != *active_)
+      return sequence_.in_glob && contents_[static_cast<std::size_t>(written_)].part.empty();
+    return true;
+  }
   void look(std::chrono::nanoseconds pause) {
     now_ += pause;
     if (tail_ != nullptr) read(-1);
@@ -343,6 +371,7 @@ class Play {
     for (const std::uint32_t number : tail_->take_forgotten()) stored_.erase(number);
     for (const std::string& line : pending_) account(line);
     pending_.clear();
+    too_long_ += std::exchange(pending_too_long_, 0);
   }
   // What is counted, once and in the order in which it was written.
   void account(const std::string& line) {
@@ -365,14 +394,18 @@ class Play {
     add_losses();
     tail_.reset();
     pending_.clear();
+    pending_too_long_ = 0;
   }
   void add_losses() {
     const Rotations& counts = tail_->rotations()[0];
-    for (const auto& [name, count] :
-         {std::pair{" bytes truncated", counts.lost_truncated_bytes},
-          std::pair{" bytes deleted", counts.lost_deleted_bytes},
-          std::pair{" bytes of a tail", counts.lost_tail_bytes},
-          std::pair{" generations", deleted_ ? 0 : counts.lost_generations}}) {
+    // Where a file that was read is gone and others came after it, nothing tells whether one
+    // between them is gone as well: it is counted. One for each that was deleted at most.
+    const std::uint64_t generations =
+        counts.lost_generations > deleted_ ? counts.lost_generations : 0;
+    for (const auto& [name, count] : {std::pair{" bytes truncated", counts.lost_truncated_bytes},
+                                      std::pair{" bytes deleted", counts.lost_deleted_bytes},
+                                      std::pair{" bytes of a tail", counts.lost_tail_bytes},
+                                      std::pair{" generations", generations}}) {
       if (count > 0) lost_ += ' ' + std::to_string(count) + name;
     }
   }
@@ -391,9 +424,9 @@ class Play {
       case StepKind::copy:
         return copy();
       case StepKind::cut:
-        return cut();
+        return cut(step.number >= 4);
       case StepKind::truncate:
-        return truncate();
+        return truncate(step.number >= 4);
       case StepKind::remove:
         return remove();
       case StepKind::remove_old:
@@ -415,7 +448,7 @@ class Play {
       case StepKind::start:
         return start();
       case StepKind::pass:
-        if (!copied_ || !active_ || written_ != *active_) make_active();  // in time
+        if (!may_stay()) make_active();
         look(6s);
         return look(1s);
     }
@@ -423,7 +456,7 @@ class Play {
 
   void finish() {
     if (trace_) std::printf("  and to the end\n");
-    cut();
+    cut(false);
     make_active();  // what was rotated unseen is looked for when a file comes to the path
     write(1);
     while (std::any_of(old_.begin(), old_.end(), [](const File& f) { return f.compressing; }))
@@ -447,8 +480,14 @@ class Play {
       }
     }
     std::size_t written = 0;
-    for (const Content& content : contents_) written += content.lines.size();
+    std::uint64_t too_long = 0;
+    for (const Content& content : contents_) {
+      written += content.lines.size();
+      too_long += content.too_long;
+    }
     if (committed_.size() > written) wrong_ = "more lines than were written";
+    if (too_long_ > too_long || (all_there && too_long_ < too_long))
+      wrong_ = std::to_string(too_long_) + " lines too long, of " + std::to_string(too_long);
     add_losses();
     if (all_there && !lost_.empty()) wrong_ = "a loss is counted where there is none:" + lost_;
     if (all_there && !said_lost_.empty())
@@ -482,12 +521,14 @@ class Play {
   std::map<std::uint32_t, StoredGeneration> stored_;
   std::vector<std::string> pending_;
   std::set<std::string> committed_;
+  std::uint64_t pending_too_long_ = 0;
+  std::uint64_t too_long_ = 0;  // committed
   std::map<int, int> last_;
   std::string said_lost_;
   std::string lost_;  // as it was counted
   int read_ = 0;
   bool started_ = false;
-  bool deleted_ = false;  // a rotated file: nothing tells whether others were, so they are counted
+  std::uint64_t deleted_ = 0;  // rotated files
 };
 
 void clear(const std::string& directory) {
@@ -516,6 +557,7 @@ Sequence random_sequence(std::uint64_t seed) {
                     .dated = below(4) == 0,
                     .few_files = below(5) == 0,
                     .births = below(5) != 0,
+                    .long_lines = below(32) == 0,
                     .steps = {}};
   const unsigned length = 4 + below(22);
   for (unsigned i = 0; i < length; ++i)
@@ -528,7 +570,8 @@ std::string to_text(const Sequence& sequence) {
   std::string text;
   for (const auto& [set, name] :
        {std::pair{sequence.in_glob, "in_glob "}, std::pair{sequence.dated, "dated "},
-        std::pair{sequence.few_files, "few_files "}, std::pair{!sequence.births, "no_births "}}) {
+        std::pair{sequence.few_files, "few_files "}, std::pair{!sequence.births, "no_births "},
+        std::pair{sequence.long_lines, "long_lines "}}) {
     if (set) text += name;
   }
   text += ':';
@@ -561,7 +604,8 @@ Sequence shrink(Sequence sequence, const std::string& directory) {
     }
     if (!less || piece > sequence.steps.size()) piece = std::min(piece / 2, sequence.steps.size());
   }
-  for (bool Sequence::*flag : {&Sequence::in_glob, &Sequence::dated, &Sequence::few_files}) {
+  for (bool Sequence::*flag :
+       {&Sequence::in_glob, &Sequence::dated, &Sequence::few_files, &Sequence::long_lines}) {
     Sequence part = sequence;
     part.*flag = false;
     if (sequence.*flag && fails(part)) sequence = std::move(part);

@@ -15,8 +15,8 @@ enum class StepKind : std::uint8_t {
   reopen,      // the writer goes to the file that has the name now, makes it if there is none
   rotate,      // a.2 to a.3, a.1 to a.2, a to a.1 (or to a date); the writer keeps its file
   copy,        // a.2 to a.3, a.1 to a.2, a copied to a.1; the writer stands still until...
-  cut,         // ... a is truncated
-  truncate,    // without a copy
+  cut,         // ... a is truncated; from 4 on: and is longer than it was before anybody looks
+  truncate,    // without a copy; from 4 on: likewise
   remove,      // a itself, while it is written
   remove_old,  // the oldest rotated file
   compress,    // begins a .gz beside a rotated file...
@@ -36,10 +36,11 @@ struct Step {
 };
 
 struct Sequence {
-  bool in_glob = false;    // rotated names are targets as well
-  bool dated = false;      // a-20261101 instead of a.1
-  bool few_files = false;  // descriptors for two files only
-  bool births = true;      // the file system knows when a file was made
+  bool in_glob = false;     // rotated names are targets as well
+  bool dated = false;       // a-20261101 instead of a.1
+  bool few_files = false;   // descriptors for two files only
+  bool births = true;       // the file system knows when a file was made
+  bool long_lines = false;  // a look at a file gives some of it; some lines are over the limit
   std::vector<Step> steps;
 };
 
