@@ -3,22 +3,13 @@
 
 #include "config/code_pages.h"
 #include "config/diagnostics.h"
+#include "config/markdown.h"
 #include "config/option_table.h"
 #include "config/usage.h"
 
 namespace logtally::config {
 
 namespace {
-
-// Text of a table's cell in markdown.
-std::string cell(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '|') out += '\\';
-    out += c;
-  }
-  return out;
-}
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
@@ -46,7 +37,7 @@ std::string cli_page() {
       "| command | what |\n|---|---|\n";
   for (const VerbRow& row : verbs()) {
     if (row.verb && !row.hidden)
-      out += fmt::format("| [`{}`](#{}) | {} |\n", row.name, row.name, cell(row.help));
+      out += fmt::format("| [`{}`](#{}) | {} |\n", row.name, row.name, markdown_cell(row.help));
   }
   for (const VerbRow& row : verbs()) {
     if (!row.verb || row.hidden) continue;
@@ -60,10 +51,10 @@ std::string cli_page() {
     for (const Option& option : options()) {
       if (!option.listed_for(*row.verb)) continue;
       const auto code = [](std::string_view text) {
-        return text.empty() ? std::string() : fmt::format("`{}`", cell(text));
+        return text.empty() ? std::string() : fmt::format("`{}`", markdown_cell(text));
       };
-      out += fmt::format("| {} | {} | {} | {} | {} |\n", cell(flag_cell(option)),
-                         cell(option.help_for(*row.verb)),
+      out += fmt::format("| {} | {} | {} | {} | {} |\n", markdown_cell(flag_cell(option)),
+                         markdown_cell(option.help_for(*row.verb)),
                          code(option.value.empty() ? "" : option.default_value),
                          code(option.environment), code(option.file_key));
     }
@@ -71,12 +62,12 @@ std::string cli_page() {
     for (const std::string_view line : lines_of(row.exits)) {
       const std::size_t blank = line.find(' ');
       out += fmt::format("| {} | {} |\n", line.substr(0, blank),
-                         cell(line.substr(line.find_first_not_of(' ', blank))));
+                         markdown_cell(line.substr(line.find_first_not_of(' ', blank))));
     }
   }
   out += "\n## Environment\n\n| variable | what |\n|---|---|\n";
   for (const Variable& variable : variables())
-    out += fmt::format("| `{}` | {} |\n", variable.name, cell(variable.help));
+    out += fmt::format("| `{}` | {} |\n", variable.name, markdown_cell(variable.help));
   return out;
 }
 
@@ -91,7 +82,7 @@ std::string config_page() {
       "may stand in it too. Sizes are bytes or `256KiB`, `1MB`, `1GiB`.\n\n"
       "| key | what |\n|---|---|\n";
   for (const DescribedKey& key : describe_settings())
-    out += fmt::format("| `{}` | {} |\n", key.name, cell(key.help));
+    out += fmt::format("| `{}` | {} |\n", key.name, markdown_cell(key.help));
   return out;
 }
 

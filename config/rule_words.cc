@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "config/markdown.h"
 #include "config/usage.h"
 
 namespace logtally::config {
@@ -120,15 +121,6 @@ constexpr RuleWords kAll[] = {
      kRedactions},
 };
 
-std::string cell(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '|') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 }  // namespace
 
 std::span<const RuleWords> rule_words() { return kAll; }
@@ -160,7 +152,7 @@ std::optional<std::string> rule_words_table(std::string_view topic) {
   if (words == nullptr) return std::nullopt;
   std::string out = "| | |\n|---|---|\n";
   for (const RuleWord& word : words->words)
-    out += fmt::format("| `{}` | {} |\n", cell(word.form), cell(word.meaning));
+    out += fmt::format("| `{}` | {} |\n", markdown_cell(word.form), markdown_cell(word.meaning));
   return out;
 }
 

@@ -7,47 +7,21 @@ import mmap
 import socket
 import threading
 
+from .listener import Listener
+
 _BLOCK = 8 << 20
 _WASTE = mmap.mmap(-1, _BLOCK)  # never written to, so it takes no memory
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Counting:
+class Counting(Listener):
     def __init__(self, host="127.0.0.1", port=0):
-        self.host, self.port = host, port
+        super().__init__(host, port)
         self.requests = self.body_bytes = 0
         self._lock = threading.Lock()
-        self._listener = None
 
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def start(self):
-        self._listener = socket.create_server((self.host, self.port), backlog=512)
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-        return self
-
-    def stop(self):
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._listener.close()
-
-    def _accept(self, listener):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
+    def serve(self, sock):
         try:
             with sock:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)

@@ -4,50 +4,25 @@ import threading
 import urllib.parse
 
 from .connection import BadRequest, Connection, Ended
+from .listener import Listener
 
 
-class Proxy:
+class Proxy(Listener):
     """`authorization`: the one value of Proxy-Authorization that is let through. `asked`: [(method, address, headers)].
 
     `refuse`: a status for everybody, 502 for instance. One request a connection: it ends with the server's.
     """
 
     def __init__(self, host="127.0.0.1", port=0, authorization=None):
-        self.host, self.port, self.authorization, self.refuse = host, port, authorization, None
+        super().__init__(host, port)
+        self.authorization, self.refuse = authorization, None
         self.asked = []
 
     @property
     def url(self):
         return f"http://{self.host}:{self.port}"
 
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def start(self):
-        self._listener = socket.create_server((self.host, self.port))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-        return self
-
-    def stop(self):
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._listener.close()
-
-    def _accept(self, listener):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
+    def serve(self, sock):
         connection = Connection(sock)
         try:
             request = connection.read_head()

@@ -11,6 +11,7 @@ from .connection import BadRequest, Connection, Ended
 from .ingest import Ingest
 from .journal import Journal
 from .limits import Clock, Limits
+from .listener import Listener
 from .media import MediaError, media_type
 from .store import Store
 
@@ -369,34 +370,14 @@ def _inflate(body, window, most):
     return text
 
 
-class ControlPort:
+class ControlPort(Listener):
     """Only /_control of a Loki, always there."""
 
     def __init__(self, loki, port):
-        self._loki, self.port = loki, port
+        super().__init__(loki.host, port)
+        self._loki = loki
 
-    def start(self):
-        self._listener = socket.create_server((self._loki.host, self.port))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True, name="loki-control").start()
-        return self
-
-    def stop(self):
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
+    def serve(self, sock):
         connection = Connection(sock)
         try:
             while (request := connection.read_head()) is not None:

@@ -15,6 +15,7 @@
 #include "pipeline/worker.h"
 #include "tests/cases/harness.h"
 #include "tests/pipeline/scratch_files.h"
+#include "tests/pipeline/stateful_process.h"
 
 namespace logtally::pipeline {
 namespace {
@@ -74,38 +75,11 @@ std::string described(const Samples& samples) {
 }
 
 // Everything that a process has.
-class Process {
+class Process : public testing::StatefulProcess {
  public:
   Process(const std::string& logs, const std::string& state, Time& time,
-          std::function<void(std::string_view)> at) {
-    StateOptions options;
-    options.directory = state;
-    options.sync = Sync::normal;
-    options.wall_ns = time.clock().wall_ns();
-    options.at = std::move(at);
-    auto opened = StateStore::open(std::move(options));
-    if (!opened) FAIL(opened.error().text);
-    store = std::move(opened->store);
-    TailOptions tail;
-    tail.clock = time.clock();
-    tail.watching = Watching::poll;
-    tail.first_generation = opened->image.next_generation;
-    tail.earlier_targets = opened->image.targets;
-    for (const SavedGeneration& saved : opened->image.generations)
-      tail.stored.push_back(saved.file);
-    inputs = *Inputs::open(
-        {{.name = "t", .paths = {logs + "/log"}, .exclude = {}, .from = From::beginning}},
-        std::nullopt, std::move(tail));
-    checkpoints =
-        std::make_unique<Checkpointer>(*store, opened->image, std::vector<std::string>{"t"});
-    WorkerOptions worker_options;
-    worker_options.wrappers = {Wrapper::automatic};
-    worker_options.clock = time.clock();
-    worker_options.idle = 60s;  // what is written in two pieces is one record however long it takes
-    worker_options.checkpoints = checkpoints.get();
-    worker = std::make_unique<Worker>(rules(), *inputs, std::move(worker_options));
-    const auto restored = worker->restore(opened->image);
-    if (!restored) FAIL(restored.error().text);
+          std::function<void(std::string_view)> at)
+      : StatefulProcess(state_in(state, std::move(at)), logs + "/log", rules(), options(), time) {
     registry = std::make_unique<metrics::Registry>(worker->series());
     worker->connect(*registry, nullptr);
   }
@@ -115,11 +89,21 @@ class Process {
     return kSet;
   }
 
-  std::unique_ptr<StateStore> store;
-  std::unique_ptr<Inputs> inputs;
-  std::unique_ptr<Checkpointer> checkpoints;
-  std::unique_ptr<Worker> worker;
   std::unique_ptr<metrics::Registry> registry;
+
+ private:
+  static StateOptions state_in(const std::string& directory,
+                               std::function<void(std::string_view)> at) {
+    StateOptions options;
+    options.directory = directory;
+    options.at = std::move(at);
+    return options;
+  }
+  static WorkerOptions options() {
+    WorkerOptions options;
+    options.idle = 60s;  // what is written in two pieces is one record however long it takes
+    return options;
+  }
 };
 
 // What an engine does, decided by a seed alone.

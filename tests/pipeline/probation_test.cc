@@ -15,6 +15,7 @@
 #include "rules/trace.h"
 #include "tests/cases/harness.h"
 #include "tests/pipeline/scratch_files.h"
+#include "tests/pipeline/stateful_process.h"
 
 namespace logtally::pipeline {
 namespace {
@@ -54,45 +55,24 @@ class Deadly : public rules::TraceSink {
   }
 };
 
-struct Process {
+struct Process : testing::StatefulProcess {
   Process(const std::string& directory, Time& time, Deadly& deadly, std::vector<std::string>& log,
-          const std::string& boot = "one") {
+          const std::string& boot = "one")
+      : StatefulProcess(state(directory, boot), directory + "/*.log",
+                        cases::compile_or_fail({kRules}), options(deadly, log), time) {}
+
+  static StateOptions state(const std::string& directory, const std::string& boot) {
     StateOptions options;
     options.directory = directory + "/state";
-    options.sync = Sync::normal;
-    options.wall_ns = time.clock().wall_ns();
     options.boot_id = boot;
-    auto opened = StateStore::open(std::move(options));
-    if (!opened) FAIL(opened.error().text);
-    store = std::move(opened->store);
-    TailOptions tail;
-    tail.clock = time.clock();
-    tail.watching = Watching::poll;
-    tail.first_generation = opened->image.next_generation;
-    tail.earlier_targets = opened->image.targets;
-    for (const SavedGeneration& saved : opened->image.generations)
-      tail.stored.push_back(saved.file);
-    inputs = *Inputs::open(
-        {{.name = "t", .paths = {directory + "/*.log"}, .exclude = {}, .from = From::beginning}},
-        std::nullopt, std::move(tail));
-    checkpoints =
-        std::make_unique<Checkpointer>(*store, opened->image, std::vector<std::string>{"t"});
-    WorkerOptions worker_options;
-    worker_options.wrappers = {Wrapper::automatic};
-    worker_options.clock = time.clock();
-    worker_options.checkpoints = checkpoints.get();
-    worker_options.trace = &deadly;
-    worker_options.log = [&](const std::string& line) { log.push_back(line); };
-    worker = std::make_unique<Worker>(cases::compile_or_fail({kRules}), *inputs,
-                                      std::move(worker_options));
-    const auto restored = worker->restore(opened->image);
-    if (!restored) FAIL(restored.error().text);
+    return options;
   }
-
-  std::unique_ptr<StateStore> store;
-  std::unique_ptr<Inputs> inputs;
-  std::unique_ptr<Checkpointer> checkpoints;
-  std::unique_ptr<Worker> worker;
+  static WorkerOptions options(Deadly& deadly, std::vector<std::string>& log) {
+    WorkerOptions options;
+    options.trace = &deadly;
+    options.log = [&](const std::string& line) { log.push_back(line); };
+    return options;
+  }
 };
 
 struct Scene {
